@@ -266,7 +266,7 @@ MEANINGS: dict[type[Function], Meaning] = {
         "and cdist of PyTorch", latex=r"\sqrt"),
     reciprocal: _named("reciprocal", "_reciprocal({})", "_reciprocal({})", lambda x: 1 / x if x else 0),
     where: _named("where", "np.where({}, {}, {})", "{1} if {0} else {2}", lambda c, a, b: a if c else b,
-        f"where(c, a, b) has the derivative of the branch that it takes, {BOTH}"),
+        f"a choice between two cases has the derivative of the case that is taken, {BOTH}"),
     step: _named("H", "_step({}, {})", "_step({}, {})", _step,
         f"the step [x > 0] has the derivative 0: {JUMP}, {BOTH}", 1, latex="H"),
     signum: _named("sign", "np.sign({})", "_sign({})", lambda x: 1 if x > 0 else -1 if x < 0 else 0,
@@ -274,9 +274,8 @@ MEANINGS: dict[type[Function], Meaning] = {
     equal: _named("equal", "_equal({}, {})", "float({} == {})", lambda a, b: int(bool(a == b)),
         f"[a = b] has the derivative 0: {JUMP}, {BOTH}"),
     selection: _named("largest", "_selection({}, {})", "_selected({}, {})", None,
-        "a maximum over an index passes its derivative to the largest entries, in equal shares (largest_k is 1/t at "
-        "each of the t largest along k, else 0; its own derivative is 0), as amax of PyTorch and reduce_max of "
-        "TensorFlow do"),
+        "a maximum over an index passes its derivative to the largest entries, in equal shares, whose own derivative "
+        "is 0, as amax of PyTorch and reduce_max of TensorFlow do"),
     selected: _named("largest", "", "_selected({}, {})", _share),
 }
 # fmt: on

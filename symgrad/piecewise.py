@@ -6,7 +6,7 @@ import sympy as sp
 from sympy import Add, Indexed, MatAdd, MatMul, MatrixExpr, MatrixSymbol, S
 from sympy.core.basic import Basic
 
-from symgrad.functions import equal, step, where
+from symgrad.functions import absolute, equal, step, where
 
 UNBOUNDED = (sp.exp, sp.log, sp.tan, sp.asin, sp.acos, sp.sinh, sp.cosh)
 """Functions that are undefined at some numbers, or overflow at numbers in the hundreds."""
@@ -38,6 +38,26 @@ def is_indicator(expr: Basic) -> bool:
     if isinstance(expr, sp.Pow):
         return bool(expr.exp.is_positive) and is_indicator(expr.base)
     return isinstance(expr, sp.Add) and not isinstance(1 - expr, sp.Add) and is_indicator(1 - expr)
+
+
+def differentiated_calls(expr: Basic) -> set[sp.Function]:
+    """The calls whose derivatives the derivative of an expression uses: not those in the conditions of choices, which
+    are constant where the choice is differentiated, nor absolute values in a branch not taken at their kinks."""
+    if not isinstance(expr, where):
+        inner = set[sp.Function]().union(*map(differentiated_calls, expr.args))
+        return inner | {expr} if isinstance(expr, sp.Function) else inner
+    condition, *branches = expr.args
+    calls = {expr}
+    for branch, opposite in zip(branches, (0, 1), strict=True):
+        inside = differentiated_calls(branch)
+        calls |= {c for c in inside if not (isinstance(c, absolute) and _at_kink(condition, c) == opposite)}
+    return calls
+
+
+def _at_kink(condition: Basic, size: absolute) -> int | None:
+    """The value of a comparison at and near the kink of an absolute value, if it is known."""
+    excess = condition.args[0].xreplace({size: S.Zero}) if isinstance(condition, step) else S.Zero
+    return 1 if excess.is_positive else 0 if excess.is_negative else None
 
 
 def leaves_out(bracket: Basic) -> bool:

@@ -246,7 +246,7 @@ def test_an_array_of_steps_gets_no_adjoint_and_is_cited() -> None:
     ("name", "functions"),
     [
         ("relu_network", [relu]),
-        ("huber", [absolute, step, where]),
+        ("huber", [where]),
         ("quantile", [maximum]),
         ("clipped", [clip, minimum]),
         ("elastic_net", [absolute]),
@@ -257,6 +257,32 @@ def test_lines_cite_what_they_differentiate(name: str, functions: list[type[Func
     of = derived_from(*ZOO[name]).record
     assert [c.words for c in of.conventions] == [MEANINGS[f].convention for f in functions]
     assert [c.key for c in of.conventions] == [f"S{place}" for place in range(1, len(functions) + 1)]
+
+
+DELTA = Array("delta", (), positive=True)
+BOUND = DELTA.base
+SMOOTHED: dict[str, tuple[Callable[[Expr], Expr], list[type[Function]]]] = {
+    "the kink is in the other branch": (lambda a: where(step(BOUND - a, 1), Z[n, k] ** 2, a), [where]),
+    "or behind the opposite condition": (lambda a: where(step(a - 2, 0), a, Z[n, k] ** 2), [where]),
+    "the kink is in this branch": (lambda a: where(step(a - BOUND, 1), Z[n, k] ** 2, a), [absolute, where]),
+    "at the bound itself": (lambda a: where(step(-a, 1), Z[n, k] ** 2, a), [absolute, where]),
+    "it depends on another array": (lambda a: where(step(Y[n, k] - a, 1), Z[n, k] ** 2, a), [absolute, where]),
+    "in both": (lambda a: where(step(BOUND - a, 1), Z[n, k] ** 2, a) + a, [absolute, where]),
+}
+
+
+@pytest.mark.parametrize("case", SMOOTHED)
+def test_a_kink_in_a_branch_that_is_not_taken_there_needs_no_convention(case: str) -> None:
+    choice, functions = SMOOTHED[case]
+    of = derive_record(total(Sum(choice(absolute(Z[n, k])), n, k), inputs=(Z, Y, DELTA)), ("Z",))
+    assert [c.words for c in of.conventions] == [MEANINGS[f].convention for f in functions]
+    assert prove(of).ok
+
+
+def test_the_key_of_a_convention_is_not_the_name_of_an_array() -> None:
+    A = Array("S1", (N, C))
+    of = derive_record(total(Sum(A[n, k] ** 2, n, k), node(A[n, k], relu(Z[n, k]))), ("Z",))
+    assert [c.key for c in of.conventions] == ["K1"]
 
 
 def test_an_abbreviation_is_looked_through() -> None:

@@ -30,6 +30,7 @@ from symgrad.equations import Assumption
 from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, varying
 from symgrad.notation import array_names, free_indices, is_matrix, name_of
+from symgrad.piecewise import differentiated_calls
 from symgrad.program import Program
 from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
 
@@ -200,5 +201,5 @@ def _conventions_of(program: Program) -> frozenset[str]:
 
 def _kinks(expr: Expr, name: str) -> set[str]:
     """The conventions of the calls in an expression that vary with an array in one of their arguments."""
-    calls = [call for call in expr.atoms(Function) if call.func in MEANINGS and MEANINGS[call.func].convention]
+    calls = [c for c in differentiated_calls(expr) if c.func in MEANINGS and MEANINGS[c.func].convention]
     return {MEANINGS[c.func].convention for c in calls if any(name in array_names(arg) for arg in varying(c))}

@@ -15,7 +15,7 @@ from symgrad.engine.summation import deltas_apart
 from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, is_flat, where
 from symgrad.notation import array_names, bound_indices, freshen, sum_over
-from symgrad.piecewise import is_indicator
+from symgrad.piecewise import differentiated_calls, is_indicator
 from symgrad.program import Program
 
 KNOWN: tuple[type[Basic], ...] = (Add, Mul, Pow, Sum, *MEANINGS)
@@ -38,7 +38,7 @@ def kinks(program: Program, expr: Expr, name: str) -> list[type[Function]]:
     """The functions in ``expr`` whose convention its derivative with respect to ``name`` uses.
 
     These are the functions with kinks that are differentiated, and piecewise constant functions, whose derivative is 0.
-    Abbreviations are expanded.
+    Abbreviations are expanded.  The convention of a choice covers its condition.
     """
     varies, before = program.varying_ancestors, program.ancestors
 
@@ -46,7 +46,7 @@ def kinks(program: Program, expr: Expr, name: str) -> list[type[Function]]:
         return used in program.definitions and program.definitions[used].is_node and name in varies[used]
 
     functions: list[type[Function]] = []
-    for call in sorted(expr.atoms(Function), key=lambda call: call.sort_key()):
+    for call in sorted(differentiated_calls(expr), key=lambda call: call.sort_key()):
         depends = {used for used in array_names(call) if used == name or name in before[used]}
         is_smooth = call.func not in MEANINGS or not MEANINGS[call.func].convention
         if not is_smooth and any(is_flat(call) or not is_held_fixed(used) for used in depends):

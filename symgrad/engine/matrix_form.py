@@ -30,6 +30,7 @@ from symgrad.engine.contraction import (
     transposed,
     width,
 )
+from symgrad.engine.named_functions import FORMULAS
 from symgrad.functions import selection, where
 from symgrad.notation import Array, axis_name, bound_indices, free_indices, freshen
 from symgrad.piecewise import Applied, Choice
@@ -106,7 +107,7 @@ def _function(expr: sp.Expr, context: _Context) -> Factor:
     order = _order_of(parts, context)
     if not order:
         return Factor(expr.func(*(part.matrix for part in parts)))
-    if all(arg.is_number for arg in expr.args[1:]):
+    if expr.func in FORMULAS or all(arg.is_number for arg in expr.args[1:]):
         each = sp.Lambda(ENTRY, expr.func(ENTRY, *expr.args[1:]))
         return replace(parts[0], matrix=ElementwiseApplyFunction(each, parts[0].matrix))
     letters = sp.symbols(f"entry:{len(parts)}", real=True)

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, erf, exp, pi, sqrt
+from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, erf, exp, expand, pi, sqrt
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.notation import bound_indices, is_matrix, sum_over
+from symgrad.functions import absolute, signum, step, where
+from symgrad.notation import bound_indices, free_indices, is_matrix, sum_over
 
 sigmoid, Phi, phi = (Function(name, real=True) for name in ("sigmoid", "Phi", "phi"))
-FORMULAS: dict[Basic, Callable[[Expr], Expr]] = {
+clipped = Function("clip", real=True)
+FORMULAS: dict[Basic, Callable[..., Expr]] = {
     sigmoid: lambda x: 1 / (1 + exp(-x)),
     Phi: lambda x: S.Half + erf(x / sqrt(2)) / 2,
     phi: lambda x: exp(-(x**2) / 2) / sqrt(2 * pi),
+    clipped: lambda x, low, high, at_bound: where(step(high - absolute(x), at_bound), x, high * signum(x)),
 }
-"""A named function -> its formula.  Phi is the normal distribution function, phi its density."""
+"""A named function -> its formula.  Phi is the normal distribution function, phi its density; clip(x, -b, b) has a last
+argument, 1 if the formula compares |x| <= b and 0 if it compares |x| < b, which is not shown."""
 
 
 def written_out(expr: Basic) -> Expr:
@@ -29,13 +33,15 @@ def written_out(expr: Basic) -> Expr:
 
 def named(expr: Basic) -> Expr:
     """``expr`` with formulas of named functions replaced by these; matrices are left as they are."""
-    if not expr.args or isinstance(expr, (Indexed, Idx)) or is_matrix(expr) or not expr.has(exp, erf):
+    if not expr.args or isinstance(expr, (Indexed, Idx)) or is_matrix(expr) or not expr.has(exp, erf, where):
         return expr
     if isinstance(expr, Sum):
         return sum_over(named(expr.function), bound_indices(expr))
     if isinstance(expr, (Mul, Pow)):
         expr = _with_density(_with_sigmoids(expr))
     new = expr.func(*map(named, expr.args))
+    if isinstance(new, where):
+        return _with_clip(new)
     return _with_distribution(new) if isinstance(new, Add) else new
 
 
@@ -58,6 +64,24 @@ def _with_density(expr: Expr) -> Expr:
             number, rest = (expr / factor * sqrt(2 * pi)).as_coeff_Mul()
             if number.is_Rational and not rest.has(pi):
                 return Mul(number, rest, phi(square.base))
+    return expr
+
+
+def _with_clip(expr: Expr) -> Expr:
+    """A choice of c u where |u| is within a bound, else c times the bound times sign u, as c clip(u, -bound, bound)."""
+    condition, yes, no = expr.args
+    if not isinstance(condition, step):
+        return expr
+    excess, at_zero = condition.args
+    for size in excess.atoms(absolute):
+        for bound, inside, outside, at_bound in (
+            (excess + size, yes, no, at_zero),
+            (size - excess, no, yes, 1 - at_zero),
+        ):
+            (u,), factor = size.args, inside / size.args[0]
+            is_bound = bound.is_positive and not free_indices(bound) and not bound.has(absolute) and not factor.has(u)
+            if is_bound and expand(outside - factor * bound * signum(u)) == 0:
+                return factor * clipped(u, -bound, bound, at_bound)
     return expr
 
 

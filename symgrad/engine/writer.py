@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -97,7 +98,8 @@ class Writer:
     def _convention(self, kink: type[Function]) -> Convention:
         """The convention about a function; conventions are numbered in the order in which lines cite them."""
         if kink not in self.conventions:
-            key = f"S{len(self.conventions) + 1}"
+            letter = "K" if any(re.fullmatch("S_?[0-9]+", name) for name in self.program.arrays) else "S"
+            key = f"{letter}{len(self.conventions) + 1}"
             self.conventions[kink] = Convention(key, MEANINGS[kink].convention)
         return self.conventions[kink]
 

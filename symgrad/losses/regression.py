@@ -47,8 +47,8 @@ def mae(X: Any, w: Any, b: Any, y: Any) -> Any:
     shapes="X: N D, w: D, b: scalar, y: N, delta: scalar positive",
     wrt="w b",
     about=(
-        "The residual itself where it is small, δ times its sign where it is large: mean squared error near the "
-        "fit, mean absolute error for outliers."
+        "The residual, clipped to the range from -δ to δ: mean squared error near the fit, mean absolute error for "
+        "outliers."
     ),
 )
 def huber(X: Any, w: Any, b: Any, y: Any, delta: Any = 1) -> Any:

@@ -72,10 +72,11 @@ def layout(
     lines = [s for s in in_notation if s.number in chosen]
     added = shown.steps if shown else ()
     present, citable = ({step.number for step in (*some, *added)} for some in (lines, in_notation))
-    writer = LineWriter(record, names, own_marks, beside.details, present, citable)
     whole = steps == "all"
+    coded = re.findall(r"\w+", beside.numpy) if whole else ()
+    writer = LineWriter(record, names, own_marks, beside.details, present, citable, coded)
     sections = tuple(writer.sections(lines, together=is_short and notation == "both"))
-    closed = writer.closed_forms(notation, define=steps == "none", asked_for=is_short and whole)
+    closed = writer.closed_forms(notation, define=steps == "none", brief=is_short and whole)
     evaluated = (blocks.Section((phrases.EVALUATION,), tuple(writer.groups(added))),) if added else ()
     where = writer.definitions(lines, notation) if chosen and not whole else blocks.ClosedForms("", (), ())
     printed = [line for part in (where, *sections, closed, *evaluated) for line in part.lines]
@@ -83,8 +84,10 @@ def layout(
     warning = phrases.warning(marks)
     results: list[blocks.Block] = [
         *([closed] if closed.forms and (whole or steps == "none") else ()),
+        *(phrases.functions(printed) if is_short and whole else ()),
         *([blocks.Paragraph((blocks.Prose(program.about),))] if program.about and whole else ()),
         *([blocks.Code(phrases.NUMPY, beside.numpy)] if beside.numpy and whole else ()),
+        *phrases.named_in_code(writer.named_in_code(printed)),
         *([beside.example] if beside.example else ()),
     ]
     facts = tuple(writer.statements({s: mark if mark != common else "" for s, mark in beside.statements.items()}))
@@ -98,6 +101,7 @@ def layout(
         *(phrases.proved(program, others=len(own_marks) > 0) if common and lines else ()),
         *(writer.tables(axis_rows(record, shown, names)) if whole else ()),
         *phrases.remarks(program.arrays.values() if whole else (), printed, notation),
+        *(phrases.functions(printed) if not is_short or not whole else ()),
         *(phrases.reduction(program) if whole else ()),
         *phrases.entries(phrases.ASSUMPTIONS, writer.assumptions(whole and not is_short)),
         *([where] if where.forms else ()),

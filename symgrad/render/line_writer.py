@@ -6,10 +6,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from sympy import Indexed, MatrixSymbol, Symbol
+from sympy import Expr, Indexed, MatrixSymbol, Sum, Symbol
 from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
 
-from symgrad.notation import array_names, name_of
+from symgrad.canonical import canonical
+from symgrad.functions import selection
+from symgrad.notation import array_names, indices_of, name_of
 from symgrad.program import Program
 from symgrad.render import blocks, phrases
 from symgrad.render.blocks import Line, Text
@@ -70,6 +73,7 @@ class LineWriter:
         details: Mapping[int, str],
         present: Collection[int],
         citable: Collection[int],
+        coded: Collection[str] = (),
     ) -> None:
         self.record = record
         self.program = record.program
@@ -81,7 +85,8 @@ class LineWriter:
         self.output = Leaf(record.program.arrays[record.program.output].base)
         written = [step.after for step in record.steps if is_matrix_line(step)]
         written += [g.matrix for g in (*record.gradients.values(), *record.adjoints.values()) if g.matrix is not None]
-        self.used = frozenset[str]().union(*(_matrix_names(expr) for expr in written))
+        self.coded = coded  # the names in the code on the page
+        self.used = frozenset(coded).union(*(_matrix_names(expr) for expr in written))
 
     def shown(self, expr: Basic, *, matrix: bool = False, as_written: bool = False) -> Node:
         return ordered(expr, self.names, matrix=matrix, as_written=as_written)
@@ -151,6 +156,15 @@ class LineWriter:
             matrix=matrix,
         )
 
+    def named_in_code(self, lines: Collection[Line]) -> Iterator[Node]:
+        """What the adjoints are that the code on the page names and ``lines`` do not."""
+        named = {line.left for line in lines}
+        for name, adjoint in self.record.adjoint_arrays.items():
+            derivative = Slope(self.output, whole_array(self.program.arrays[name]))
+            meaning = Relation("==", whole_array(adjoint), derivative)
+            if adjoint.name in self.coded and meaning not in named:
+                yield meaning
+
     def statements(self, marks: Mapping[Statement, str]) -> Iterator[Line]:
         """The declared facts, with their marks."""
         for statement, mark in marks.items():
@@ -159,11 +173,24 @@ class LineWriter:
             yield Line(left, right, reason=phrases.given(values), mark=mark)
 
     def _right(self, step: Step) -> Node:
+        if isinstance(step.subject, Value) and step.rule == "definition" and (along := self._maximum(step.after)):
+            row, index = along
+            return MaximumOver((index,), self.shown(row, as_written=True))
         as_written = step.rule in ("definition", "evaluation") or isinstance(step.subject, MatrixValue)
         right = self.shown(step.after, matrix=is_matrix_line(step), as_written=as_written)
         if isinstance(step.subject, Largest):
             return MaximumOver(tuple(sorted(step.subject.over, key=self.names.index_place)), right)
         return right
+
+    def _maximum(self, expr: Expr) -> tuple[Expr, Idx] | None:
+        """The row and the index of a maximum, which is the sum of a row's entries times their shares in it."""
+        for share in expr.atoms(Indexed) if isinstance(expr, Sum) else ():
+            definition = self.program.definitions.get(name_of(share))
+            if definition is not None and isinstance(definition.rhs, selection):
+                row, index = definition.at(indices_of(share)).args
+                if canonical(Sum(row * share, index)) == canonical(expr):
+                    return row, index
+        return None
 
     def _shapes(self, right: Node) -> tuple[Text, ...]:
         """The shapes of the matrix products in a formula, or of the formula if it has none."""
@@ -217,13 +244,14 @@ class LineWriter:
             if (cited := self._cited(s.number for s in steps)) or whole:
                 yield blocks.Entry((convention.words, *phrases.cited(cited)), convention.key)
 
-    def closed_forms(self, notation: str, *, define: bool, asked_for: bool = False) -> blocks.ClosedForms:
+    def closed_forms(self, notation: str, *, define: bool, brief: bool = False) -> blocks.ClosedForms:
         """The gradients asked for, after the adjoints that they use and, with ``define``, after the definitions
-        that they use; with ``asked_for`` alone, with a remark that says which lines define and derive them."""
-        gradients = tuple(self.record.gradients.values()) if asked_for else self._used_gradients(self.record.gradients)
+        that they use; with ``brief``, these adjoints in one notation, and a remark that says which lines define and
+        derive the names."""
+        gradients = self._used_gradients(self.record.gradients)
         used = frozenset(n for g in gradients for n in array_names(g.index) | _matrix_names(g.matrix))
-        forms = (*(self._definitions(used, notation) if define else ()), *self._closed(gradients, notation))
-        remarks = [self._defined_in(used) if asked_for else ()]
+        forms = (*(self._definitions(used, notation) if define else ()), *self._closed(gradients, notation, brief))
+        remarks = [self._defined_in(used) if brief else ()]
         remarks += [phrases.no_matrix([*self._without_matrix()])] if notation != "index" else []
         return blocks.ClosedForms(phrases.GRADIENTS, forms, phrases.joined(filter(None, remarks), " "))
 
@@ -281,14 +309,16 @@ class LineWriter:
                 matrix = self._matrix_line(self.left(step.subject), self._right(step)) if step else None
                 yield blocks.ClosedForm(None if matrix and notation == "matrix" else index, matrix)
 
-    def _closed(self, gradients: Iterable[Gradient], notation: str) -> Iterator[blocks.ClosedForm]:
-        """Gradients in closed form; without a matrix form, entry by entry."""
+    def _closed(self, gradients: Iterable[Gradient], notation: str, brief: bool = False) -> Iterator[blocks.ClosedForm]:
+        """Gradients in closed form; without a matrix form, entry by entry.  With ``brief``, others than those asked for
+        have one form."""
         for g in gradients:
             index = Line(Slope(self.output, self.shown(g.entry)), self.shown(g.index))
             matrix = None
             if g.matrix is not None and notation != "index":
                 matrix = self._matrix_line(self.left(MatrixTotal(g.array)), self.shown(g.matrix, matrix=True))
-            yield blocks.ClosedForm(None if matrix and notation == "matrix" else index, matrix)
+            is_alone = notation == "matrix" or (brief and g.array.name not in self.record.gradients)
+            yield blocks.ClosedForm(None if matrix and is_alone else index, matrix)
 
     def _without_matrix(self) -> Iterator[tuple[Node, str]]:
         """The derivatives among the closed forms that lack a matrix form although their arrays have one, by name if

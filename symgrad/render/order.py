@@ -21,7 +21,7 @@ from sympy.core.relational import Relational
 from sympy.functions.elementary.miscellaneous import MinMaxBase
 from sympy.tensor.indexed import Idx
 
-from symgrad.engine.named_functions import named
+from symgrad.engine.named_functions import clipped, named
 from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, absolute, reciprocal, root, selected, selection, where
 from symgrad.notation import Array, axis_name, bound_indices
@@ -114,7 +114,8 @@ class _Orderer:
             return tree.Indicator(tree.Relation(sign, show(left), show(right)))
         if isinstance(expr, absolute):
             return tree.Bars(show(args[0]))
-        return tree.Call(type(expr).__name__, tuple(map(show, args[: meaning.shown if meaning else None])))
+        shown = 3 if expr.func == clipped else meaning.shown if meaning else None
+        return tree.Call(type(expr).__name__, tuple(map(show, args[:shown])))
 
     def merged(self, parts: Sequence[Factors]) -> Factors:
         """The product of the factors of the parts, without their matrices."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from sympy import Integer, MatrixSymbol, OneMatrix, Symbol
 
+from symgrad.engine.named_functions import FORMULAS, Phi, clipped, phi, sigmoid
 from symgrad.equations import Assumption
 from symgrad.facts import reduction_of
 from symgrad.notation import Array
@@ -13,7 +14,7 @@ from symgrad.program import Program
 from symgrad.render.blocks import Cites, Entries, Entry, Key, Line, Paragraph, Prose, Table, Text, Warn
 from symgrad.render.order import ordered
 from symgrad.render.shapes import ProductShapes, whole_array
-from symgrad.render.symbols import AxisRow, vocabulary
+from symgrad.render.symbols import AxisRow, Vocabulary, index_letter, vocabulary
 from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import (
     Call,
@@ -27,8 +28,8 @@ from symgrad.render.tree import (
     Norm,
     Raised,
     Relation,
+    Share,
     Size,
-    calls,
     contains,
     parts,
 )
@@ -57,11 +58,11 @@ DESCENT = "Gradient descent raises the entries with a negative derivative and lo
 COUNTS = {3: "three", 4: "four", 5: "five", 6: "six"}
 TIMES = {2: "twice", 3: "three times", 4: "four times"}
 FUNCTIONS = {
-    "sigmoid": " is 1/(1 + exp(−x)).",
-    "Phi": " is the distribution function of the standard normal distribution.",
-    "phi": " is the density of the standard normal distribution.",
+    sigmoid: ".",
+    Phi: ", the distribution function of the standard normal distribution.",
+    phi: ", the density of the standard normal distribution.",
 }
-"""What functions mean that lines spell out and pages name."""
+"""What follows the formulas of functions that lines spell out and pages name."""
 TICKED = ("every shape", "exactly", "randomised", "numerically")
 CROSSED = ("wrong", "unproved")
 
@@ -183,8 +184,8 @@ def numpy_shape(array: Array) -> str:
 
 
 def remarks(arrays: Collection[Array], lines: Sequence[Line], notation: str) -> Iterator[Paragraph]:
-    """Remarks on vectors in matrix notation, arrays without a matrix form, relations in brackets, norms, functions,
-    cases in matrix notation, and signs, if the page has them."""
+    """Remarks on vectors in matrix notation, arrays without a matrix form, relations in brackets, norms, cases in
+    matrix notation, and signs, if the page has them."""
     sides = [side for line in lines if line.matrix for side in (line.left, line.right) if side]
     leaves = (part.expr for side in sides for part in parts(side) if isinstance(part, Leaf))
     matrices = {expr.name for expr in leaves if isinstance(expr, MatrixSymbol)}
@@ -198,14 +199,34 @@ def remarks(arrays: Collection[Array], lines: Sequence[Line], notation: str) -> 
     if any(line.matrix and contains(line.right, Norm) for line in lines):
         norm = Raised(Norm(Leaf(Symbol("A"))), Leaf(Integer(2)))
         yield Paragraph((norm, " is the sum of the squares of all entries of A."))
-    called = {function for line in lines for function in calls(line.right)}
-    for function, meaning in FUNCTIONS.items():
-        if function in called:
-            yield Paragraph((Call(function, (Leaf(Symbol("x")),)), meaning))
     if any(line.matrix and contains(line.right, Cases) for line in lines):
         yield Paragraph(("In matrix notation a case is chosen entry by entry.",))
     if arrays and (meanings := [*_signs([part for line in lines for part in parts(line.right)])]):
         yield Paragraph((*joined(meanings, "; "), "."))
+
+
+def functions(lines: Sequence[Line]) -> Iterator[Paragraph]:
+    """The formulas of the functions that lines name, and what the shares in a maximum are."""
+    nodes = [part for line in lines for part in parts(line.right)]
+    called = {node.function for node in nodes if isinstance(node, Call)}
+    x = Symbol("x")
+    for function, what in FUNCTIONS.items():
+        if str(function) in called:
+            formula = ordered(FORMULAS[function](x), Vocabulary(), as_written=True)
+            yield Paragraph((Relation("==", Call(str(function), (Leaf(x),)), formula), what))
+    if str(clipped) in called:
+        a, b = Symbol("a"), Symbol("b")
+        yield Paragraph((Call(str(clipped), (Leaf(x), Leaf(a), Leaf(b))), " is x, but at least a and at most b."))
+    if shares := next((line for line in lines if line.left and isinstance(line.right, Share)), None):
+        (entry, *_), along = shares.right.entries, letter(index_letter(shares.right.index))
+        what = (
+            " is 1 at the largest ",
+            entry,
+            " along ",
+            along,
+            " and 0 elsewhere; equally large entries share the 1.",
+        )
+        yield Paragraph((Relation("==", shares.left, shares.right), *what))
 
 
 def _signs(nodes: Sequence[Node]) -> Iterator[Text]:
@@ -288,6 +309,12 @@ def found_in(names: Sequence[Node], verb: str, lines: Sequence[int]) -> Text:
     """Which lines define or derive the names in the closed forms."""
     shown = joined(((name,) for name in names), last=" and ")
     return (*shown, f" {'is' if len(names) == 1 else 'are'} {verb} in", *cited(lines), ".") if names else ()
+
+
+def named_in_code(adjoints: Iterable[Node]) -> Iterator[Paragraph]:
+    """What names of derivatives in the code mean that no line has."""
+    if meanings := joined((node,) for node in adjoints):
+        yield Paragraph(("In the code, ", *meanings, "."))
 
 
 def given(values: Iterable[Node]) -> Text:

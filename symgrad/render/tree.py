@@ -242,11 +242,3 @@ def parts(node: Node) -> Iterator[Node]:
     yield node
     for child in children(node):
         yield from parts(child)
-
-
-def calls(node: Node) -> Iterator[str]:
-    """The names of the functions that are called in a formula."""
-    if isinstance(node, Call):
-        yield node.function
-    for child in children(node):
-        yield from calls(child)

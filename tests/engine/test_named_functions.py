@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from sympy import Expr, Sum, Symbol, erf, exp, pi, simplify, sqrt
+from sympy import Expr, Rational, Sum, Symbol, erf, exp, pi, simplify, sqrt
 
 import symgrad
 from symgrad.array.expression import parse
-from symgrad.engine.named_functions import Phi, named, phi, sigmoid, written_out
+from symgrad.engine.named_functions import Phi, clipped, named, phi, sigmoid, written_out
+from symgrad.functions import absolute, signum, step, where
 from symgrad.notation import Array, Axis
 
 x, y = Symbol("x", real=True), Symbol("y", real=True)
@@ -43,6 +44,40 @@ def test_another_formula_is_not(case: str) -> None:
     assert named(NOT[case]) == NOT[case]
 
 
+b = Symbol("b", positive=True)
+CLIPPED: dict[str, tuple[Expr, Expr]] = {
+    "up to the bound": (where(step(b - absolute(x), 1), x, b * signum(x)), clipped(x, -b, b, 1)),
+    "below the bound": (where(step(b - absolute(x), 0), x, b * signum(x)), clipped(x, -b, b, 0)),
+    "beyond the bound": (where(step(absolute(x) - b, 0), b * signum(x), x), clipped(x, -b, b, 1)),
+    "over the bound": (where(step(b - absolute(x), 0), x / b, signum(x)), clipped(x, -b, b, 0) / b),
+    "times a factor": (where(step(2 - absolute(x), 1), 3 * y * x, 6 * y * signum(x)), 3 * y * clipped(x, -2, 2, 1)),
+    "in an array": (1 + where(step(b - absolute(x - y), 1), x - y, b * signum(x - y)), 1 + clipped(x - y, -b, b, 1)),
+}
+NOT_CLIPPED: dict[str, Expr] = {
+    "a bound of any sign": where(step(y - absolute(x), 1), x, y * signum(x)),
+    "another height": where(step(b - absolute(x), 1), x, 2 * b * signum(x)),
+    "another sign": where(step(b - absolute(x), 1), x, -b * signum(x)),
+    "the sign of another number": where(step(b - absolute(x), 1), x, b * signum(y)),
+    "swapped": where(step(b - absolute(x), 1), b * signum(x), x),
+    "a square": where(step(b - absolute(x), 1), x**2, b * absolute(x)),
+    "a number inside": where(step(b - absolute(x), 1), 1, b * signum(x) / x),
+}
+
+
+@pytest.mark.parametrize("case", CLIPPED)
+def test_a_choice_is_named_clip(case: str) -> None:
+    formula, expected = CLIPPED[case]
+    assert named(formula) == expected
+    for value in (-3, -2, -Rational(3, 2), -1, 0, Rational(1, 2), 2, 5):
+        at = {x: value, y: -1, b: 2}
+        assert written_out(expected).subs(at) == formula.subs(at)
+
+
+@pytest.mark.parametrize("case", NOT_CLIPPED)
+def test_another_choice_is_not(case: str) -> None:
+    assert named(NOT_CLIPPED[case]) == NOT_CLIPPED[case]
+
+
 def test_a_formula_in_a_sum_is_named() -> None:
     axis = Axis("N")
     n, z = axis.index("n"), Array("z", (axis,))
@@ -53,6 +88,14 @@ PRINTED = {
     "mean(log(1 + exp(X @ w)) - y * (X @ w))": ("X: N D, w: D, y: N", "w", "(1/N) Xᵀ (sigmoid(z) − y)"),
     "sum(gelu(x))": ("x: N", "x", "x ⊙ φ(x) + Φ(x)"),
     "sum(softplus(a * x))": ("a: N, x: N", "x", "a ⊙ sigmoid(a ⊙ x)"),
+    "sum(where(abs(x) < 2, x**2 / 4, abs(x) - 1))": ("x: N", "x", "(1/2) clip(x, −2, 2)"),
+}
+
+
+SAID = {
+    "sigmoid": "sigmoid x = 1/(1 + exp(−x)).",
+    "Φ": "Φ(x) = (1 + erf(x/√2))/2, the distribution function",
+    "clip": "clip(x, a, b) is x, but at least a and at most b.",
 }
 
 
@@ -62,8 +105,9 @@ def test_a_page_names_the_functions_that_its_lines_spell_out(text: str) -> None:
     derivation = symgrad.derive(parse(text, shapes, wrt))
     assert derivation.closed_form_words()[0].endswith(f"= {form}") and not derivation.prove().faults
     written = derivation.to_text()
-    assert "is 1/(1 + exp(−x))." in written if "sigmoid" in form else "Φ(x) is the distribution function" in written
-    assert r"\varphi" in derivation.to_latex() or "sigmoid" in form
+    (said,) = (words for name, words in SAID.items() if name in form)
+    assert said in written
+    assert (r"\varphi" in derivation.to_latex()) == ("Φ" in form)
 
 
 def test_a_page_keeps_the_formula_of_what_it_defines_or_calls_otherwise() -> None:

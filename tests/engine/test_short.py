@@ -99,7 +99,9 @@ def test_a_line_in_which_terms_cancel_is_shown_whatever_its_words() -> None:
     reworded = replace(record, steps=tuple(replace(s, reason="so") for s in record.steps))
     shown = {s.number for s in short(reworded).steps}
     assert {cancelling - 1, cancelling} <= shown
-    collected = replace(reworded, steps=tuple(replace(s, rule=s.rule.replace("cancel", "fold")) for s in reworded.steps))
+    collected = replace(
+        reworded, steps=tuple(replace(s, rule=s.rule.replace("cancel", "fold")) for s in reworded.steps)
+    )
     assert cancelling - 1 not in {s.number for s in short(collected).steps}
 
 
