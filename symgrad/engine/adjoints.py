@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sympy import Add, Expr, Function
+from sympy import Add, Expr, Function, Indexed
 from sympy.tensor.indexed import Idx
 
 from symgrad.engine.assume import is_symmetric, turned, use
@@ -18,7 +18,7 @@ from symgrad.engine.tidying import cost
 from symgrad.engine.writer import Writer
 from symgrad.equations import Definition
 from symgrad.index_letters import fresh_letter
-from symgrad.notation import Array, array_names, every_index, free_indices, indices_of, unfolded
+from symgrad.notation import Array, array_names, every_index, free_indices, indices_of, name_of, unfolded
 from symgrad.program import Program
 from symgrad.steps import Gradient, Total
 
@@ -132,13 +132,17 @@ def _with_symmetry(writer: Writer, subject: Total, value: Expr) -> Expr:
 
 
 def write_closed_form(writer: Writer, name: str) -> None:
-    """A last line for an array asked for, with the adjoints that close over the program's arrays written out."""
+    """A last line for an array asked for, with the adjoints that close over the program's arrays written out.
+
+    An adjoint that occurs more than once keeps its name if its closed form has a bracket.
+    """
     nodes = {a.name: node for node, a in writer.adjoint.items()}
     gradient = writer.closed[name]
     value, cites = gradient.index, list[int]()
     for used in sorted(array_names(value) & set(nodes)):
         closed = writer.closed[nodes[used]]
-        if not array_names(closed.index) & set(nodes):
+        entries = [e for e in value.atoms(Indexed) if name_of(e) == used]
+        if not array_names(closed.index) & set(nodes) and not (len(entries) > 1 and closed.index.has(Add)):
             value = _write_out(value, writer.adjoint[nodes[used]], closed)
             cites.append(writer.results[Total(closed.entry)])
     if cites:

@@ -20,6 +20,7 @@ from symgrad.engine.adjoints import derive_adjoint, users, write_closed_form
 from symgrad.engine.differentiate import check_known
 from symgrad.engine.matrix_factoring import plainest_matrix
 from symgrad.engine.matrix_form import obstacle, to_matrix
+from symgrad.engine.softmax_names import with_softmaxes
 from symgrad.engine.writer import Writer
 from symgrad.errors import InputError, UnsupportedError, nested
 from symgrad.names import is_alike, same_look
@@ -44,7 +45,7 @@ def derive_record(program: Program, wrt: Sequence[str]) -> Record:
             raise InputError(f"{program.name}: {fault}")
         for definition in program.ordered:
             check_known(definition.rhs, definition.name)
-        program = program.with_nodes(wrt)
+        program = with_softmaxes(program.with_nodes(wrt))
         writer = Writer(program, _adjoint_arrays(program, wrt))
     with within(Budget("a derivation", MOST_TERMS)):
         for definition in program.ordered:

@@ -75,12 +75,17 @@ def _rewritten(writer: Writer, unit: sp.Expr, short: set[str], rules: Sequence[R
     """A logarithm of an abbreviation, expanded (of a quotient, as a difference), and folded as lines state it."""
     program = writer.program
     expanded = program.written_out(unit, short)
-    opened = sp.expand_log(expanded.replace(lambda e: isinstance(e, sp.log), lambda e: sp.log(sp.together(e.args[0]))))
+    opened = sp.expand_log(expanded.replace(_is_log_of_sum, lambda e: sp.log(sp.together(e.args[0]))))
     named = fold_sums(opened, rules)
     if named != unit:
         cites = _origins(writer, unit, short - array_names(named))
         writer.line(Value(unit), None, named, "logarithm", "take logs", cites)
     return opened, named
+
+
+def _is_log_of_sum(expr: Basic) -> bool:
+    """Whether an expression is the logarithm of a sum of terms, such as log(1 - p)."""
+    return isinstance(expr, sp.log) and isinstance(expr.args[0], sp.Add)
 
 
 def _derivative(
@@ -145,9 +150,16 @@ def simplify(writer: Writer, subject: Subject, value: sp.Expr, rules: Sequence[R
     conditions = cancelled(writer.program, before, value)
     if not used and reads_alike(before, value):
         return writer.amend(subject, value)
-    names = ", ".join(dict.fromkeys(rule.source for rule in used))
-    rule, reason = ("fold", f"in terms of {names}") if used else _collected_by(before, value)
+    rule, reason = ("fold", _folded_by(used, value)) if used else _collected_by(before, value)
     return writer.line(subject, before, value, rule, reason, cites=cites, conditions=conditions)
+
+
+def _folded_by(rules: Sequence[Rule], after: sp.Expr) -> str:
+    """The reason of a line that uses rules: the names that it puts in, and those that it uses and no longer has."""
+    shown = {name: name in array_names(after) for name in dict.fromkeys(rule.source for rule in rules)}
+    put_in, used = ([name for name in shown if shown[name] is kept] for kept in (True, False))
+    said = [f"in terms of {', '.join(put_in)}"] if put_in else []
+    return ", ".join([*said, *(f"definition of {name}" for name in used)])
 
 
 def _collected_by(before: sp.Expr, after: sp.Expr) -> tuple[str, str]:

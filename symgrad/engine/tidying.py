@@ -117,7 +117,7 @@ def _tidy_atoms(expr: sp.Expr, weights: dict[str, int]) -> sp.Expr:
         forms.append(sp.factor_terms(multiplied_out(plain)))
     back = {name: atom for atom, name in names.items()}
     candidates = [_signed(_of_one_sign(replaced(form, back))) for form in forms]
-    return min(candidates, key=lambda form: cost(form, weights))
+    return min(candidates, key=lambda form: (cost(form, weights), form.count(sp.KroneckerDelta)))
 
 
 def _undivided(expr: sp.Expr) -> sp.Expr:

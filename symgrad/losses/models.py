@@ -110,7 +110,8 @@ def rms_norm(X: Any, gamma: Any, T: Any, eps: Any = 1e-5) -> Any:
     v = np.mean(X**2, axis=1, keepdims=True)
     S = np.sqrt(v + eps)
     Xhat = X / S
-    return np.sum((gamma * Xhat - T) ** 2) / 2
+    O = gamma * Xhat
+    return np.sum((O - T) ** 2) / 2
 
 
 @loss(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import gcd, lcm, prod
 
-from sympy import Expr, Integer, Number, Rational, S
+from sympy import Expr, Integer, Number, OneMatrix, Rational, S
 from sympy.tensor.indexed import Idx
 
 from symgrad.names import scientific
@@ -58,8 +58,8 @@ class Factors:
 def common_content(terms: Sequence[Factors], *, spread: bool) -> Factors:
     """The number and the constants that every term has above the fraction bar, or below it, without a sign.
 
-    With ``spread``, a size below the bar in more than half of the terms is common too, and so are divisors that more
-    than half have.
+    With ``spread``, a size below the bar in more than half of the terms is common too, unless it divides a sum over its
+    axis, which is a mean; and so are divisors that more than half have.
     """
     numbers = [t.number for t in terms]
     number: Number = S.One
@@ -75,9 +75,22 @@ def common_content(terms: Sequence[Factors], *, spread: bool) -> Factors:
         exponents = [t.constants.get(base, S.Zero) for t in terms]
         if all(e.is_positive for e in exponents) or all(e.is_negative for e in exponents):
             shared[base] = min(exponents, key=abs)
-        elif spread and 2 * sum(bool(e.is_negative) for e in exponents) > len(terms):
-            shared[base] = max(e for e in exponents if e.is_negative)
+        elif spread:
+            divided = [t for t in terms if t.constants.get(base, S.Zero).is_negative]
+            if 2 * len(divided) > len(terms) and not any(_sums_over(t, base) for t in divided):
+                shared[base] = max(t.constants[base] for t in divided)
     return Factors(number, shared)
+
+
+def _sums_over(term: Factors, size: Expr) -> bool:
+    """Whether a term contains a sum over an axis, or a matrix of ones that sums over it."""
+    for node in (*term.above, *([term.matrix] if term.matrix else [])):
+        for part in tree.parts(node):
+            if isinstance(part, tree.Summed) and any(i.upper + 1 == size for i in part.indices):
+                return True
+            if isinstance(part, tree.Leaf) and isinstance(part.expr, OneMatrix) and size in part.expr.shape:
+                return True
+    return False
 
 
 def compose(factors: Factors, keys: Keys) -> tree.Node:
