@@ -308,7 +308,7 @@ TEXTBOOK = {
     "sum(G * (X - mean(X, axis=0)) / sqrt(var(X, axis=0) + 1))": (
         "X: N D, G: N D",
         "X",
-        "(1/N) (N G − (X − 1_N μᵀ) ⊙ (1_N (((G ⊙ (X − 1_N μᵀ))ᵀ 1_N) ⊘ σ^⊙2)ᵀ) − 1_N 1_Nᵀ G) ⊘ (1_N σᵀ)",
+        "(G − (1/N) (X − 1_N μᵀ) ⊙ (1_N (((G ⊙ (X − 1_N μᵀ))ᵀ 1_N) ⊘ σ^⊙2)ᵀ) − (1/N) 1_N 1_Nᵀ G) ⊘ (1_N σᵀ)",
     ),
     "mean(maximum(q * (y - x), (q - 1) * (y - x)))": ("x: N, y: N, q: scalar", "x", "(1/N) (H(x − y) − q 1_N)"),
     "-mean(y * (1 - sigmoid(z))**2 * log(sigmoid(z)))": (

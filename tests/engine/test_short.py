@@ -118,7 +118,23 @@ def test_the_page_of_a_short_derivation(golden: Callable[[str, str], None]) -> N
 @pytest.mark.parametrize("notation", ["index", "matrix"])
 def test_one_notation_of_a_short_derivation(notation: str) -> None:
     text = derived("softmax_cross_entropy").to_text(notation, detail="short")
-    assert ("z_mc" in text, "G = ∂L/∂Z" in text) == ((True, False) if notation == "index" else (False, True))
+    assert ("z_mc" in text, "G = ∂L/∂Z = " in text) == ((True, False) if notation == "index" else (False, True))
+
+
+def test_the_code_names_nothing_that_the_page_does_not() -> None:
+    assert "In the code, G = ∂L/∂Z." in derived("softmax_cross_entropy").to_text("index", detail="short")
+    both = derived("mae").to_text(detail="short")
+    assert "G_e = np.sign(e) / N" in both and "G_e = ∂L/∂e = (1/N) sign(e)" in both and "In the code" not in both
+
+
+def test_results_have_the_derivatives_that_they_use_and_functions_their_meaning() -> None:
+    results = derived("focal").to_text(detail="short").split("In NumPy")[0]
+    assert "G_Z = ∂L/∂Z = P ⊙ (G_P − (P ⊙ G_P) 1_C 1_Cᵀ)" in results and "∂L/∂z_nc = " not in results
+    results = derived("huber").to_text(detail="short").split("In NumPy")[0]
+    assert "(1/N) Xᵀ clip(e, −δ, δ)" in results and "clip(x, a, b) is x, but at least a and at most b." in results
+    hinge = derived("multiclass_hinge").to_text(detail="short")
+    assert "q_nk = largest_k(v_nk) is 1 at the largest v_nk along k and 0 elsewhere" in hinge.split("In NumPy")[0]
+    assert "m_n = max_k v_nk" in hinge
 
 
 def test_any_line_may_be_asked_for_and_other_details_are_refused() -> None:

@@ -338,7 +338,7 @@ def test_definitions_keep_the_signs_of_their_author() -> None:
         ("info_nce", "G = ∂L/∂Z = (1/N) (P − I_N)"),
         ("info_nce", "∂L/∂u_md = (1/(N τ)) Σ_i v_id (p_mi − δ_im)"),
         ("clip_loss", "∂L/∂V = (1/(2 N τ)) (P + Q − 2 I_N)ᵀ U"),
-        ("huber", "G = ∂L/∂e = (1/N) (e if |e| ≤ δ 1_N, else δ sign(e))"),
+        ("huber", "G = ∂L/∂e = (1/N) clip(e, −δ, δ)"),
         ("clip_loss", "L = −(1/(2 N)) Σ_n (log p_nn + log q_nn)"),
         ("poisson", "∂L/∂z_m = (1/N) Σ_n (exp(z_n) δ_nm − y_n δ_nm)"),
         ("softmax_cross_entropy", "= −(1/N) Σ_k y_mk (δ_kc − p_mc)"),
