@@ -217,16 +217,12 @@ def functions(lines: Sequence[Line]) -> Iterator[Paragraph]:
     if str(clipped) in called:
         a, b = Symbol("a"), Symbol("b")
         yield Paragraph((Call(str(clipped), (Leaf(x), Leaf(a), Leaf(b))), " is x, but at least a and at most b."))
-    if shares := next((line for line in lines if line.left and isinstance(line.right, Share)), None):
-        (entry, *_), along = shares.right.entries, letter(index_letter(shares.right.index))
-        what = (
-            " is 1 at the largest ",
-            entry,
-            " along ",
-            along,
-            " and 0 elsewhere; equally large entries share the 1.",
-        )
-        yield Paragraph((Relation("==", shares.left, shares.right), *what))
+    for line in lines:
+        if line.left and isinstance(line.right, Share):
+            share, ties = line.right, " and 0 elsewhere; equally large entries share the 1."
+            largest = (" is 1 at the largest ", share.entries[0], " along ", letter(index_letter(share.index)), ties)
+            yield Paragraph((Relation("==", line.left, share), *largest))
+            break
 
 
 def _signs(nodes: Sequence[Node]) -> Iterator[Text]:

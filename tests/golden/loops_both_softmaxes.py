@@ -95,9 +95,11 @@ def _serial(Z, dZ):
             total = _larger(total, Z[n, k])
         Z_max2[k] = total
     E2 = np.empty((N, C), Z.dtype)
+    P = np.empty((N, C), Z.dtype)
     for n in range(N):
         for k in range(C):
             E2[n, k] = _exp(Z[n, k] - Z_max2[k])
+            P[n, k] = E[n, k] / S_shifted[n]
     q_shifted = np.empty(C, Z.dtype)
     for k in range(C):
         total = 0.0
@@ -113,7 +115,8 @@ def _serial(Z, dZ):
     L = part1 + part2
     for n in range(N):
         for k in range(C):
-            dZ[n, k] = E2[n, k] / q_shifted[k] + E[n, k] / S_shifted[n]
+            Q = E2[n, k] / q_shifted[k]
+            dZ[n, k] = Q + P[n, k]
     return True, L
 
 

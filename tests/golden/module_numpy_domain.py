@@ -67,7 +67,7 @@ def _rows(z, y, k):
     p = _sigmoid(z)
     L = k @ z - _dot(y, np.logaddexp(0, -z))
 
-    dz = k + y - y * p
+    dz = y * (1 - p) + k
     return L, dz
 
 

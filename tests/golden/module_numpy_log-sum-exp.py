@@ -61,7 +61,8 @@ def _rows(Z):
     S_shifted = np.add.reduce(E)
     L = (4 * np.add.reduce(np.log(S_shifted) + Z_max) - np.add.reduce(Z**2, axis=None)) / 4
 
-    dZ = ((2 * E / S_shifted).T - Z) / 2
+    P = np.divide(E, S_shifted, out=E)
+    dZ = ((2 * P).T - Z) / 2
     return L, dZ
 
 

@@ -58,8 +58,10 @@ def f(z, y, k):
     part_3 = _logaddexp(0.0, -z_1)
     part_4 = _logaddexp(0.0, -z_2)
     L = z_1 * k_1 + z_2 * k_2 - (y_1 * part_3 if y_1 else 0.0) - (y_2 * part_4 if y_2 else 0.0)
-    dz_1 = k_1 + y_1 - y_1 * part_1
-    dz_2 = k_2 + y_2 - y_2 * part_2
+    part_5 = 1 - part_1
+    dz_1 = y_1 * part_5 + k_1
+    part_6 = 1 - part_2
+    dz_2 = y_2 * part_6 + k_2
 
     dz = np.array([dz_1, dz_2], dtype)
     return dtype.type(L), Gradients(z=dz)
