@@ -14,6 +14,10 @@ from symgrad.render import tree
 from symgrad.render.sort_keys import BRACKET, DELTA, FUNCTION, OPERATOR, SCALAR, Keys, is_constant, is_unit, leaves
 
 
+LONGEST_ABOVE = 2
+"""A bracket with more terms is not put above a fraction bar, so that a line can break in it."""
+
+
 @dataclass(frozen=True)
 class Factors:
     """``number`` times powers of constants (sizes of axes, roots of numbers), times ``above``, over ``below``.
@@ -141,7 +145,8 @@ def _ratio(
         return [tree.Ratio(_product(top), _product(bottom)), tree.Ratio(_product(inner), _product(below))], outer
     if inner:
         return [tree.Ratio(_product(top + inner), _product(below))], outer
-    if len(outer) == 1 and not bottom and keys.kind(outer[0]) in (DELTA, BRACKET):
+    is_long = len(outer) == 1 and isinstance(outer[0], tree.Plus) and len(outer[0].terms) > LONGEST_ABOVE
+    if len(outer) == 1 and not bottom and keys.kind(outer[0]) in (DELTA, BRACKET) and not is_long:
         return [tree.Ratio(_product(top + outer), _product(below))], []
     return [tree.Ratio(_product(top), _product(bottom + below))], outer
 
