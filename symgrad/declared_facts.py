@@ -21,6 +21,7 @@ from symgrad.check.proof import prove
 from symgrad.equations import Assumption
 from symgrad.errors import InputError, ProgramError, SymgradError
 from symgrad.index_letters import fresh_letter, lettered
+from symgrad.names import in_english, look, same_look
 from symgrad.notation import array_names, entry_of, name_of, unfolded
 from symgrad.program import Program
 from symgrad.steps import Record, Statement, Step, Total, Value
@@ -82,7 +83,8 @@ class _Reader:
 
     def __init__(self, record: Record) -> None:
         self.program = record.program
-        derivatives = {f"d{name}": adjoint for name, adjoint in record.adjoint_arrays.items()}
+        adjoints = record.adjoint_arrays.items()
+        derivatives = {f"d{same}": adjoint for name, adjoint in adjoints for same in (in_english(look(name)), name)}
         self.names = {**derivatives, **self.program.arrays}
 
     def equated(self, left: str, right: str) -> tuple[Expr, Expr]:
@@ -102,6 +104,7 @@ class _Reader:
         name, sign, value = (part.strip() for part in text.partition("="))
         if not (name and sign and value) or value.startswith("="):
             raise InputError(f"expected the value of an input, such as eps = 0, got {text.strip()!r}")
+        name = same_look(name, self.program.arrays)
         array = next((a for a in self.program.inputs if a.name == name), None)
         if array is None:
             known = ", ".join(a.name for a in self.program.inputs)

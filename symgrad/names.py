@@ -48,10 +48,13 @@ class Word:
 
 
 def word(name: str) -> Word:
-    """The parts of an array's name; a name that begins with an underscore is not split."""
+    """The parts of an array's name (``y_hat`` is ``yhat``); a name that begins with an underscore is not split."""
     if name.startswith("_"):
         return Word(name)
     stem, _, mark = name.rstrip("_").partition("_")
+    accented = re.fullmatch(rf"({'|'.join(ACCENTS)})(?:_(.+)|(\d*))", mark)
+    if accented and (len(stem) == 1 or stem.lower() in GREEK):
+        stem, mark = stem + accented[1], accented[2] or accented[3]
     if not mark and (digits := re.fullmatch(r"(.*\D)(\d+)", stem)):
         stem, mark = digits.groups()
     accent = next((a for a in ACCENTS if stem.endswith(a) and len(stem) > len(a)), "")
@@ -91,6 +94,14 @@ def entry_look(name: str) -> str:
     return entry_spelled(word(name)).translate(_LATIN)
 
 
+def in_english(text: str) -> str:
+    """A text with its Greek letters in English and its accents as words, ŷ as yhat; other letters stay, also the Greek
+    ones that look like Latin ones."""
+    for name, accent in ACCENTS.items():
+        text = normalize("NFC", normalize("NFD", text).replace(accent, name))
+    return re.sub("[α-νξπρσ-ωΓΔΘΛΞΠΣΦΨΩ]", lambda match: _ENGLISH[match[0]], text)
+
+
 def is_alike(name: str, others: Iterable[str]) -> bool:
     """Whether an array or its entries would look like one of ``others``."""
     return any(look(name) == look(other) or entry_look(name) == entry_look(other) for other in others)
@@ -119,4 +130,6 @@ def scientific(number: Basic) -> tuple[str, int] | None:
     return (digits.removesuffix(".0"), int(exponent)) if is_shorter else None
 
 
+_ENGLISH = {letter: name for name, letter in GREEK.items() if name != "eps"} | {"λ": "lambda_"}
+_ENGLISH |= {letter.upper(): name.rstrip("_").capitalize() for letter, name in _ENGLISH.items()}
 _LATIN = str.maketrans({GREEK[name.lower()].upper(): letter for name, letter in LATIN.items()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -14,7 +15,7 @@ import symgrad
 from symgrad.array.expression import parse
 from symgrad.equations import node
 from symgrad.errors import ProgramError
-from symgrad.names import entry_look, is_alike, look
+from symgrad.names import entry_look, in_english, is_alike, look
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 
@@ -102,3 +103,29 @@ def test_the_entries_of_a_matrix_are_no_kroneckers_deltas(name: str, shown: str,
     assert latex in derivation.to_latex()
     assert "δ_nm" in symgrad.derive(parse("sum(x * x)", "x: N")).to_text(detail="full")  # Kronecker's
     assert "δ_n²" in symgrad.derive(parse("sum(delta**2)", "delta: N")).to_text()  # a vector's
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("y_hat", "ŷ"),
+        ("yhat", "ŷ"),
+        ("y_hat_1", "ŷ1"),
+        ("yhat1", "ŷ1"),
+        ("mu_bar", "μ̄"),
+        ("lambda_", "λ"),
+        ("lambda_hat", "λ̂"),
+        ("X_tilde_q", "X̃_q"),
+    ],
+)
+def test_what_is_printed_can_be_typed(name: str, shown: str) -> None:
+    assert look(name) == shown and look(in_english(shown)) == shown
+    loss = parse(f"sum(({shown} - x)**2)", f"{shown}: N, x: N", shown)
+    assert loss.wrt == (loss.shapes[0].name,) and look(loss.wrt[0]) == shown
+    derivation = symgrad.derive(replace(loss.program(), facts=(f"d{shown} == 0 where x = {shown}",)), shown)
+    assert f"∂L/∂{shown}" in derivation.to_text() and all(mark.ok for mark in derivation.facts.values())
+
+
+@pytest.mark.parametrize("name", ["x_hatch", "pred_hat", "y_hats"])
+def test_other_marks_are_no_accents(name: str) -> None:
+    assert look(name) == name

@@ -16,14 +16,13 @@ from sympy import Expr
 
 from symgrad.array import allow_list
 from symgrad.array.graph import Dimension, Entries, Indices, is_number, leaf, operand, size, tracing
-from symgrad.array.intermediates import in_english
 from symgrad.array.loss import Loss
 from symgrad.array.numpy_table import REFUSED, refusal
 from symgrad.array.shape_grammar import parse_shapes
 from symgrad.array.source_location import Span, with_location, written_at
 from symgrad.array.symbolic import Symbolic
 from symgrad.errors import InputError, ProgramError, SymgradError
-from symgrad.names import same_look
+from symgrad.names import in_english, same_look
 from symgrad.notation import Array, Axis
 
 MOST_LETTERS = 10_000
@@ -59,10 +58,7 @@ def parse(text: str, shapes: str, wrt: str = "") -> Loss:
     names = [shape.name for shape in inputs]
     text = " ".join(text.splitlines()).strip()
     text = re.sub(r"\blambda\b", "lambda_", text) if "lambda_" in names else text
-    tree = _parsed(text := in_english(text))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            node.id = same_look(node.id, names)
+    tree = _parsed(text := in_english(text), names)
     axes = [(shape, at, axis.name) for shape in inputs for at, axis in enumerate(shape.array.axes)]
     sizes = {axis: (shape.name, at) for shape, at, axis in reversed(axes) if not (shape.labels and at)}
     _check(tree, text, {*allow_list.BARE, *names, *sizes})
@@ -85,7 +81,7 @@ def array_expression(
 
     Raises ``InputError`` as ``parse`` does, and ``ProgramError`` for axes that do not match.
     """
-    tree = _parsed(text := in_english(text.strip()))
+    tree = _parsed(text := in_english(text.strip()), arrays)
     _check(tree, text, {*allow_list.BARE, *arrays, *(axis.name for axis in axes)})
     with tracing(tuple(axes)):
         symbols = {name: Symbolic(leaf(array)) for name, array in arrays.items()}
@@ -95,7 +91,8 @@ def array_expression(
         return node.axes, lambda indices: node.build(Entries({}), indices)
 
 
-def _parsed(text: str) -> ast.expr:
+def _parsed(text: str, names: Iterable[str]) -> ast.expr:
+    """The tree of an expression; what looks like one of ``names`` becomes it."""
     if not text:
         raise InputError("the expression is empty: expected, for example, 'mean((X @ w - y)**2)'")
     if len(text) > MOST_LETTERS:
@@ -114,13 +111,17 @@ def _parsed(text: str) -> ast.expr:
     if re.search(rf"\d{{{LONGEST_RUN}}}", text):
         raise InputError(f"the expression has a number of more than {MOST_DIGITS} digits")
     try:
-        return ast.parse(text, mode="eval").body
+        tree = ast.parse(text, mode="eval").body
     except SyntaxError as error:
         column = min((error.offset or len(text) + 1) - 1, len(text))
         message = InputError(f"column {column + 1}: {error.msg}")
         raise with_location(message, Span("expression", 0, text, column, column + 1)) from None
     except (ValueError, RecursionError, MemoryError):
         raise InputError("the expression cannot be parsed: it is too long or nested too deeply") from None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            node.id = same_look(node.id, names)
+    return tree
 
 
 def _span(node: ast.AST, text: str) -> Span:

@@ -7,13 +7,12 @@ introduces: logits, a normaliser, probabilities, a maximum, a mean, a variance, 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import count
 
 from symgrad.array.graph import Kind, Node, in_order
-from symgrad.names import is_alike
+from symgrad.names import in_english, is_alike
 
 NONLINEAR = {"exp", "log", "softmax", "sigmoid", "tanh", "relu", "gelu", "softplus", "erf", "normaliser"}
 """Activations: an argument that is a contraction gets a name (logits), and so does the hidden layer that they make."""
@@ -69,22 +68,8 @@ def free_name(name: str, used: Iterable[str]) -> str:
 
 def sanitised(name: str) -> str:
     """A variable's name as an array's name, with Greek letters spelled in English; "" if it cannot name an array."""
-    clean = "".join(map(_english, name.strip("_")))
+    clean = in_english(name.strip("_"))
     return clean if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", clean) else ""
-
-
-def in_english(text: str) -> str:
-    """A text with its Greek letters spelled in English, except those that look like Latin letters."""
-    return re.sub("[α-νξπρσ-ωΓΔΘΛΞΠΣΦΨΩ]", lambda match: _english(match[0]), text)
-
-
-def _english(letter: str) -> str:
-    if letter.isascii():
-        return letter
-    known = re.fullmatch(r"GREEK (SMALL|CAPITAL) LETTER (\w+)", unicodedata.name(letter, ""))
-    if not known:
-        return letter
-    return {"LAMDA": "lambda_"}.get(known[2], known[2].lower()) if known[1] == "SMALL" else known[2].capitalize()
 
 
 def conventional(nodes: list[Node], named: Mapping[Node, str]) -> dict[Node, str]:

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -222,6 +223,7 @@ def loss(
     summary: str | None = None,
     facts: Sequence[str] = (),
     about: str = "",
+    axes: Mapping[str, str] = MappingProxyType({}),
 ) -> Callable[[Callable[..., Any]], Loss]:
     """Declare a function as a loss: ``@symgrad.loss(shapes="X: N D, W: D C, b: C, Y: N C", wrt="W b")``.
 
@@ -232,7 +234,8 @@ def loss(
     ``name`` and ``summary`` default to the function's name and the first line of its docstring.  ``facts`` are
     statements about the gradient, which are proved with the derivation: equations in the loss's names, with ``dZ`` for
     the derivative by ``Z``, and values of inputs: ``["sum(dZ, axis=1) == 0", "dZ == 0 where Y = P"]``.  ``about`` says
-    in words what the gradient means; it is printed below the gradient.
+    in words what the gradient means; it is printed below the gradient.  ``axes`` says what an axis counts, in place of
+    the usual words for N, D, C, H, T and B: ``{"N": "patients"}``.
 
     Raises ``InputError``, with the function's line, for a mistake in ``shapes`` or ``wrt``.
     """
@@ -243,7 +246,7 @@ def loss(
         title = title if title.isidentifier() else "loss"
         first_line: str = (inspect.getdoc(function) or "").split("\n")[0].rstrip(".")
         try:
-            inputs = parse_shapes(shapes)
+            inputs = parse_shapes(shapes, axes)
             default = [shape.name for shape in inputs if not shape.is_target]
             return Loss(
                 function, inputs, names or default, title, first_line if summary is None else summary, facts, about

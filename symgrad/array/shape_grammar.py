@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from keyword import iskeyword
 from string import ascii_lowercase
+from types import MappingProxyType
 
-from symgrad.array.intermediates import in_english
 from symgrad.equations import DOMAINS
 from symgrad.errors import InputError
+from symgrad.names import in_english
 from symgrad.notation import Array, Axis
 
 # The conventional meanings of axis names; other axes are shown by their name alone.
@@ -48,8 +49,11 @@ class Shape:
         return bool(self.words & {"one-hot", "distribution"})
 
 
-def parse_shapes(text: str) -> tuple[Shape, ...]:
-    """The inputs that ``shapes`` declares.  Raises ``InputError``, quoting the part that is wrong."""
+def parse_shapes(text: str, meanings: Mapping[str, str] = MappingProxyType({})) -> tuple[Shape, ...]:
+    """The inputs that ``shapes`` declares; ``meanings`` says what axes count, by name.
+
+    Raises ``InputError``, quoting the part that is wrong.
+    """
     if not isinstance(text, str):
         raise InputError(f"shapes must be a string such as 'X: N D, W: D C', not a {type(text).__name__}")
     if len(text) > MOST_LETTERS:
@@ -66,6 +70,12 @@ def parse_shapes(text: str) -> tuple[Shape, ...]:
         raise InputError("shapes: no input is declared; expected, for example, 'X: N D, W: D C, b: C'")
     arrays = [shape.array for shape in declared]
     meaningful = {axis.name: _with_meaning(axis, arrays) for array in arrays for axis in array.axes}
+    for name, words in meanings.items():
+        if name not in meaningful:
+            raise InputError(f"axes names {name}, but the axes in shapes are {', '.join(meaningful)}")
+        if not isinstance(words, str) or not words.strip():
+            raise InputError(f"axes must say in words what {name} counts, such as 'rows of the batch', not {words!r}")
+        meaningful[name] = replace(meaningful[name], meaning=words.strip())
     axes = _lettered(meaningful, (array.name for array in arrays))
     for shape in declared:
         if shape.name in axes:

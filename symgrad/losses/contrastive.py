@@ -13,6 +13,7 @@ from symgrad.array.loss import loss
 @loss(
     shapes="U: N D, V: N D, tau: scalar positive",
     wrt="U V",
+    axes={"N": "pairs"},
     facts=["sum(dZ, axis=1) == 0", "sum(U * dU) == sum(V * dV)"],
     about=(
         "Prediction minus target for the task of finding the partner of each row: P is pulled to the identity "
@@ -31,6 +32,7 @@ def info_nce(U: Any, V: Any, tau: Any = 0.1) -> Any:
 @loss(
     shapes="U: N D, V: N D, tau: scalar positive",
     wrt="U V",
+    axes={"N": "pairs"},
     facts=["sum(U * dU) == sum(V * dV)"],
     about=(
         "The mean of two InfoNCE losses, from the rows of U to those of V (images and texts) and back. Both "

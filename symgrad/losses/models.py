@@ -141,8 +141,13 @@ def attention_head(X: Any, Wq: Any, Wk: Any, Wv: Any, Y: Any) -> Any:
 @loss(
     shapes="R: M N, U: M K, V: N K, lambda_: scalar",
     wrt="U V",
-    facts=["dU == 2 * (U @ V.T - R) @ V + 2 * lambda_ * U"],
-    about=("Each factor gets the residual times the other factor, plus the gradient of its own penalty."),
+    facts=["U.T @ dU - dV.T @ V == 2 * lambda_ * (U.T @ U - V.T @ V)", "dU == 2 * lambda_ * U where R = U @ V.T"],
+    about=(
+        "Each factor gets the residual times the other factor, plus the gradient of its own penalty. Where both "
+        "gradients vanish and λ is not 0, the factors are balanced, as the first fact below says: the columns of U "
+        "have the same products with each other as the columns of V."
+    ),
+    axes={"M": "users", "N": "items", "K": "factors"},
 )
 def matrix_factorisation(R: Any, U: Any, V: Any, lambda_: Any = 0.1) -> Any:
     """Squared error of a product of two factors, with an L2 penalty on both.

@@ -116,10 +116,11 @@ def poisson(X: Any, w: Any, b: Any, y: Any) -> Any:
 @loss(
     shapes="X: N D, w: D, b: scalar, v: D, c: scalar, y: N",
     wrt="w b v c",
-    facts=["ds == (1 - e**2 * exp(-s)) / (2*N)"],
+    facts=["e * de + 2 * ds == 1 / N", "ds == 1 / (2 * N) where y = X @ w + b"],
     about=(
         "Errors of the mean are weighted by the predicted precision exp(-s). Gradient descent raises the log- "
-        "variance where the squared error is larger than the predicted variance."
+        "variance where the squared error is larger than the predicted variance. Where the fit is perfect, it lowers "
+        "the log-variance without end."
     ),
 )
 def gaussian(X: Any, w: Any, b: Any, v: Any, c: Any, y: Any) -> Any:

@@ -99,7 +99,7 @@ def layout(
         *(results if is_first else ()),
         *([blocks.Paragraph(phrases.mark_counts(beside.counts))] if beside.counts and whole and not common else ()),
         *(phrases.proved(program, others=len(own_marks) > 0) if common and lines else ()),
-        *(writer.tables(axis_rows(record, shown, names)) if whole else ()),
+        *(writer.tables(axis_rows(record, shown, names, beside.statements)) if whole else ()),
         *phrases.remarks(program.arrays.values() if whole else (), printed, notation),
         *(phrases.functions(printed) if not is_short or not whole else ()),
         *(phrases.reduction(program) if whole else ()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from sympy import Expr, Indexed, KroneckerDelta, MatrixSymbol, Symbol
@@ -16,7 +16,7 @@ from symgrad.index_letters import fresh_letter
 from symgrad.names import Word, look, look_same_in_lower_case, word
 from symgrad.notation import CONVENTIONAL_LETTERS, Array, axis_name
 from symgrad.program import Program
-from symgrad.steps import Largest, Partial, Record, Step, Total, Value
+from symgrad.steps import Largest, Partial, Record, Statement, Step, Total, Value
 
 WORDS = ("a", "A", "I")  # names that are also English words
 KRONECKER = Word("delta", greek=True)
@@ -185,7 +185,9 @@ def table_entry(array: Array, program: Program) -> Expr:
     return array[tuple(indices)]
 
 
-def axis_rows(record: Record, evaluation: Record | None, names: Vocabulary) -> tuple[AxisRow, ...]:
+def axis_rows(
+    record: Record, evaluation: Record | None, names: Vocabulary, facts: Iterable[Statement] = ()
+) -> tuple[AxisRow, ...]:
     """The axes with the letters that the page uses: the running letter first, then in order of first use."""
     program = record.program
     steps = (*record.steps, *(evaluation.steps if evaluation else ()))
@@ -193,6 +195,7 @@ def axis_rows(record: Record, evaluation: Record | None, names: Vocabulary) -> t
     written: list[Basic] = [part for step in steps for part in _expressions(step)]
     written += [table_entry(array, program) for array in program.arrays.values()]
     written += [side for a in program.assumptions for side in (a.lhs, a.rhs)]
+    written += [side for fact in facts for pair in ((fact.left, fact.right), *fact.given) for side in pair]
     for expr in written:
         for index in sorted(expr.atoms(Idx), key=names.index_place):
             used[axis_name(index)][index_letter(index)] = None

@@ -340,6 +340,26 @@ def test_an_axis_counts_rows_where_it_comes_first(shapes: str, meaning: str) -> 
     assert axes["N"] == meaning and axes.get("D", "features") == "features"
 
 
+def test_the_author_says_what_an_axis_counts() -> None:
+    loss = symgrad.loss(shapes="U: N D, V: N D", axes={"N": " pairs "})(lambda U, V: np.sum(U * V))
+    assert [axis.meaning for axis in loss.program().axes] == ["pairs", "features"]
+    text = symgrad.derive(loss).to_text()
+    assert "  N   pairs      indices" in text and "the sum over the pairs and the features" in text
+
+
+@pytest.mark.parametrize(
+    ("axes", "expected"),
+    [
+        ({"M": "items"}, "axes names M, but the axes in shapes are N, D"),
+        ({"N": ""}, "axes must say in words what N counts, such as 'rows of the batch', not ''"),
+        ({"N": 3}, "axes must say in words what N counts, such as 'rows of the batch', not 3"),
+    ],
+)
+def test_what_no_axis_can_count_is_refused(axes: Any, expected: str) -> None:
+    with pytest.raises(InputError, match=f"loss: {expected}"):
+        symgrad.loss(shapes="U: N D", axes=axes)(lambda U: np.sum(U))
+
+
 @pytest.mark.parametrize("name", ["any", "all"])
 def test_a_branch_on_any_or_all_is_answered_with_where(name: str) -> None:
     @symgrad.loss(shapes="X: N D, w: D", wrt="w")
