@@ -153,7 +153,7 @@ def _specialised(program: Program, given: Iterable[tuple[Expr, Expr]]) -> Progra
             defaults=tuple((n, number) for n, number in program.defaults if n != name),
             labels=tuple((n, labels) for n, labels in program.labels if n != name),
         )
-    return replace(program, facts=())
+    return replace(program, facts=(), names=())
 
 
 def _lines(program: Program, sides: tuple[Expr, ...]) -> Record:

@@ -6,7 +6,7 @@ Several consumers ask for them, so they belong to none.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -189,3 +189,12 @@ def check_sizes(program: Program, sizes: Mapping[str, int]) -> None:
     if entries > MOST_ENTRIES:
         words = f"{entries} entries at these sizes are too many; at most {MOST_ENTRIES} are written out"
         raise InputError(f"{program.name}: {words}")
+
+
+def evaluation_order(program: Program, wanted: Sequence[str]) -> list[Definition]:
+    """The equations needed for ``wanted``, in an order of evaluation."""
+    needed: set[str] = set()
+    for definition in reversed(program.ordered):
+        if definition.name in wanted or definition.name in needed:
+            needed |= {definition.name} | array_names(definition.rhs)
+    return [definition for definition in program.ordered if definition.name in needed]

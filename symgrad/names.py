@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -11,6 +11,8 @@ from unicodedata import normalize
 
 from sympy import Rational
 from sympy.core.basic import Basic
+
+from symgrad.errors import InputError
 
 # fmt: off
 GREEK = {
@@ -28,6 +30,12 @@ LATIN = {
     "Kappa": "K", "Mu": "M", "Nu": "N", "Rho": "P", "Tau": "T", "Upsilon": "Y", "Chi": "X",
 }
 # fmt: on
+GREEK_CAPITALS = frozenset(["Upsilon", *(name.capitalize() for name in GREEK)]) - (LATIN.keys() - {"Upsilon"})
+"""The capital Greek letters that TeX has a macro for."""
+PRINTED = re.compile(
+    r"(?:\\(?P<accent>hat|bar|tilde)\s*)?(?P<brace>\{)?(?:\\(?:var(?=epsilon|phi))?(?P<macro>[A-Za-z]+)|(?P<plain>\w+))"
+    r"(?(brace)\})(?:_\{?(?P<mark>\w+)\}?)?"
+)
 
 
 @dataclass(frozen=True)
@@ -102,6 +110,21 @@ def in_english(text: str) -> str:
     return re.sub("[α-νξπρσ-ωΓΔΘΛΞΠΣΦΨΩ]", lambda match: _ENGLISH[match[0]], text)
 
 
+def printed_name(text: str) -> str:
+    r"""The name that is printed as ``text``: a LaTeX command (``\hat{\theta}_1``), a letter, or a name itself.
+
+    Raises ``InputError`` unless that is one letter, perhaps with an accent and a mark.
+    """
+    parts = PRINTED.fullmatch(in_english(text.strip())) if isinstance(text, str) else None
+    is_macro = parts and (parts["macro"] in GREEK_CAPITALS or parts["macro"] in GREEK.keys() - {"eps"})
+    if parts and (parts["plain"] or is_macro):
+        name = "_".join(filter(None, (parts["plain"] or parts["macro"], parts["accent"], parts["mark"])))
+        known = word(name)
+        if name.isascii() and name.isidentifier() and (known.greek or len(known.letter) == 1):
+            return name
+    raise InputError(rf"expected one letter, such as '\theta', 'θ', '\hat{{y}}' or 'w_1', got {text!r}")
+
+
 def is_alike(name: str, others: Iterable[str]) -> bool:
     """Whether an array or its entries would look like one of ``others``."""
     return any(look(name) == look(other) or entry_look(name) == entry_look(other) for other in others)
@@ -113,9 +136,9 @@ def same_look(name: str, known: Iterable[str]) -> str:
     return name if name in known else next((other for other in known if look(other) == shape), name)
 
 
-def look_same_in_lower_case(names: Iterable[str]) -> frozenset[str]:
-    """The names whose entries would look like another's in lower case."""
-    lowered = {name: entry_spelled(word(name).lower()) for name in names}
+def look_same_in_lower_case(words: Mapping[str, Word]) -> frozenset[str]:
+    """The names whose ``words`` would look like another's in lower case, before the indices of an entry."""
+    lowered = {name: entry_spelled(whole.lower()) for name, whole in words.items()}
     every = list(lowered.values())
     return frozenset(name for name, shown in lowered.items() if every.count(shown) > 1)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 
 from sympy import Expr, Indexed, Sum, Symbol
 from sympy.core.basic import Basic
@@ -39,7 +40,7 @@ class Program(Legible):
     ``defaults`` are the default values of scalar inputs in generated functions; the derivation is for any number.
     ``labels`` pairs inputs that are one-hot rows with the names of their integer labels in generated functions.
     ``facts`` are statements about the gradient, and ``about`` says in words what it means, as ``symgrad.loss`` takes
-    them.
+    them.  ``names`` pairs arrays with names to print, ``("W", "theta")``; ``vectors="bold"`` is for matrix notation.
 
     Raises ``ProgramError`` where an array is undefined or defined twice, equations are circular, an index runs over
     the wrong axis, is unbound or is bound twice, the output is not a scalar, or a default is not a number.
@@ -56,6 +57,8 @@ class Program(Legible):
     labels: tuple[tuple[str, str], ...] = ()
     facts: tuple[str, ...] = ()
     about: str = ""
+    names: tuple[tuple[str, str], ...] = ()
+    vectors: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -93,10 +96,15 @@ class Program(Legible):
         return {name: position for position, name in enumerate(self.arrays)}
 
     @cached_property
+    def printed(self) -> dict[str, str]:
+        """The names that pages print, by array, where they are not the array's own."""
+        return dict(self.names)
+
+    @cached_property
     def entry_letters(self) -> set[str]:
         """The letters that denote entries of arrays, which indices should avoid."""
         names = [*(array.name for array in self.inputs), *(equation.name for equation in self.equations)]
-        return {name.lower() for name in names if len(name) == 1}
+        return {shown.lower() for name in names if len(shown := self.printed.get(name, name)) == 1}
 
     @cached_property
     def _structure(self) -> dict[str, tuple[int, str]]:
@@ -218,7 +226,7 @@ def _faults(program: Program) -> Iterator[str]:
         if len(set(e.indices)) < len(e.indices):
             yield f"an index occurs twice on the left side {e.entry}"
         known[e.name] = tuple(axis[axis_name(i)] for i in e.indices)
-    yield from _same_look(program, known)
+    yield from alike_in_print(program.axes, known)
     for e in program.equations:
         if (why := why_no_number(e.rhs)) is not None:
             yield f"{e.name} {why}"
@@ -266,11 +274,12 @@ def _faults_of_name(program: Program, name: str) -> Iterator[str]:
         yield f"{name!r} cannot name an array: use an identifier that is not the name of an axis"
 
 
-def _same_look(program: Program, known: Mapping[str, tuple[Axis, ...]]) -> Iterator[str]:
-    """No two names may look the same in print: a reader would take one for the other."""
-    looks = [(f"the axis {a.name}", a.name) for a in program.axes]
-    looks += [(name, look(name)) for name in known]
-    entries = [(name, entry_look(name)) for name, axes in known.items() if axes]
+def alike_in_print(
+    axes: Iterable[Axis], known: Mapping[str, tuple[Axis, ...]], printed: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[str]:
+    """Which names look the same in print, where a reader would take one for the other."""
+    looks = [(f"the axis {a.name}", a.name) for a in axes] + [(n, look(printed.get(n, n))) for n in known]
+    entries = [(name, entry_look(printed.get(name, name))) for name, over in known.items() if over]
     for names in (looks, entries):
         seen: dict[str, str] = {}
         for name, shown in names:
@@ -339,12 +348,3 @@ def _circular(program: Program) -> Iterator[str]:
 
 def _names(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
-
-
-def evaluation_order(program: Program, wanted: Sequence[str]) -> list[Definition]:
-    """The equations needed for ``wanted``, in an order of evaluation."""
-    needed: set[str] = set()
-    for definition in reversed(program.ordered):
-        if definition.name in wanted or definition.name in needed:
-            needed |= {definition.name} | array_names(definition.rhs)
-    return [definition for definition in program.ordered if definition.name in needed]

@@ -21,7 +21,7 @@ from symgrad.array.to_program import lower
 from symgrad.array.tracer import run
 from symgrad.equations import DOMAINS, Assumption, in_domain, one_hot, rows_sum_to_one, symmetric
 from symgrad.errors import InputError, ProgramError, SymgradError, nested
-from symgrad.names import same_look
+from symgrad.names import in_english, printed_name, same_look
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 
@@ -53,9 +53,11 @@ class Loss:
         summary: str,
         facts: Sequence[str] = (),
         about: str = "",
+        names: Mapping[str, str] = MappingProxyType({}),
+        vectors: str = "",
     ) -> None:
         self.function, self.shapes, self.name, self.summary = function, tuple(shapes), name, summary
-        self.facts, self.about = tuple(facts), about
+        self.facts, self.about, self.names, self.vectors = tuple(facts), about, names, vectors
         self.wrt = tuple(same_look(name, [shape.name for shape in shapes]) for name in wrt)
         update_wrapper(self, function)
         self._check()
@@ -107,6 +109,7 @@ class Loss:
         kept = [s for s in sorted(self.shapes, key=lambda s: order.index(s.name)) if s.name not in fixed]
         arrays = {shape.name: _array(shape, self.shapes) for shape in kept}
         axes = tuple(dict.fromkeys(axis for shape in self.shapes for axis in shape.array.axes if shape in kept))
+        own = {name: array.name for name, array in arrays.items()}  # labels y have the rows Y
         with tracing(axes) as trace, nested(self.name):
             symbols = {shape.name: _symbol(shape, arrays[shape.name]) for shape in kept}
             args, keywords = self._arguments(symbols, fixed)
@@ -124,6 +127,8 @@ class Loss:
             labels=tuple((arrays[shape.name].name, shape.name) for shape in kept if shape.labels),
             facts=self.facts,
             about=self.about,
+            names=tuple((own.get(n, n), printed) for n, printed in self.names.items() if n not in fixed),
+            vectors=self.vectors,
         )
         return Traced(program, lowered.locations)
 
@@ -215,6 +220,13 @@ def _assumptions(shapes: Sequence[Shape], arrays: Mapping[str, Array]) -> tuple[
     return tuple(assumptions)
 
 
+def _printed(name: str, text: str) -> str:
+    try:
+        return printed_name(text)
+    except InputError as error:
+        raise InputError(f"names: {name}: {error}") from None
+
+
 def loss(
     shapes: str,
     wrt: str | Sequence[str] = (),
@@ -224,8 +236,10 @@ def loss(
     facts: Sequence[str] = (),
     about: str = "",
     axes: Mapping[str, str] = MappingProxyType({}),
+    names: Mapping[str, str] = MappingProxyType({}),
+    vectors: str = "",
 ) -> Callable[[Callable[..., Any]], Loss]:
-    """Declare a function as a loss: ``@symgrad.loss(shapes="X: N D, W: D C, b: C, Y: N C", wrt="W b")``.
+    r"""Declare a function as a loss: ``@symgrad.loss(shapes="X: N D, W: D C, b: C, Y: N C", wrt="W b")``.
 
     ``shapes`` gives the axes of each input, or ``scalar``.  Words may follow: ``positive``, ``symmetric``, ``one-hot``,
     ``distribution`` (rows that sum to one), or a domain: ``binary`` (0 or 1), ``sign`` (-1 or 1), ``probability``,
@@ -235,22 +249,23 @@ def loss(
     statements about the gradient, which are proved with the derivation: equations in the loss's names, with ``dZ`` for
     the derivative by ``Z``, and values of inputs: ``["sum(dZ, axis=1) == 0", "dZ == 0 where Y = P"]``.  ``about`` says
     in words what the gradient means; it is printed below the gradient.  ``axes`` says what an axis counts, in place of
-    the usual words for N, D, C, H, T and B: ``{"N": "patients"}``.
+    the usual words for N, D, C, H, T and B: ``{"N": "patients"}``.  ``names`` gives arrays another letter in print:
+    ``{"W": r"\theta", "Z": "A"}``; code keeps their names.  ``vectors="bold"`` prints arrays in matrix notation bold.
 
-    Raises ``InputError``, with the function's line, for a mistake in ``shapes`` or ``wrt``.
+    Raises ``InputError``, with the function's line, for a mistake in ``shapes``, ``wrt``, ``axes`` or ``names``.
     """
 
     def declare(function: Callable[..., Any]) -> Loss:
-        names = wrt.replace(",", " ").split() if isinstance(wrt, str) else list(wrt)
+        wanted = wrt.replace(",", " ").split() if isinstance(wrt, str) else list(wrt)
         title = str(name or getattr(function, "__name__", ""))
         title = title if title.isidentifier() else "loss"
         first_line: str = (inspect.getdoc(function) or "").split("\n")[0].rstrip(".")
         try:
-            inputs = parse_shapes(shapes, axes)
+            printed = {in_english(name): _printed(name, text) for name, text in names.items()}
+            inputs = parse_shapes(shapes, axes, printed)
             default = [shape.name for shape in inputs if not shape.is_target]
-            return Loss(
-                function, inputs, names or default, title, first_line if summary is None else summary, facts, about
-            )
+            said = first_line if summary is None else summary
+            return Loss(function, inputs, wanted or default, title, said, facts, about, printed, vectors)
         except InputError as error:
             raise with_location(InputError(f"{title}: {error}"), defined_at(function)) from None
 

@@ -49,8 +49,10 @@ class Shape:
         return bool(self.words & {"one-hot", "distribution"})
 
 
-def parse_shapes(text: str, meanings: Mapping[str, str] = MappingProxyType({})) -> tuple[Shape, ...]:
-    """The inputs that ``shapes`` declares; ``meanings`` says what axes count, by name.
+def parse_shapes(
+    text: str, meanings: Mapping[str, str] = MappingProxyType({}), printed: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Shape, ...]:
+    """The inputs that ``shapes`` declares; ``meanings`` says what axes count, ``printed`` how inputs are printed.
 
     Raises ``InputError``, quoting the part that is wrong.
     """
@@ -76,7 +78,7 @@ def parse_shapes(text: str, meanings: Mapping[str, str] = MappingProxyType({})) 
         if not isinstance(words, str) or not words.strip():
             raise InputError(f"axes must say in words what {name} counts, such as 'rows of the batch', not {words!r}")
         meaningful[name] = replace(meaningful[name], meaning=words.strip())
-    axes = _lettered(meaningful, (array.name for array in arrays))
+    axes = _lettered(meaningful, (printed.get(array.name, array.name) for array in arrays))
     for shape in declared:
         if shape.name in axes:
             raise InputError(f"shapes: {shape.name} names both an array and an axis")

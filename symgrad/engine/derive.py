@@ -25,7 +25,7 @@ from symgrad.engine.writer import Writer
 from symgrad.errors import InputError, UnsupportedError, nested
 from symgrad.names import is_alike, same_look
 from symgrad.notation import Array, indices_of, replaced
-from symgrad.program import Program
+from symgrad.program import Program, alike_in_print
 from symgrad.steps import Gradient, MatrixTotal, MatrixValue, Record, Step, Subject, Total, Value
 
 MOST_TERMS = 150_000
@@ -77,6 +77,11 @@ def _naming(program: Program, equation: str, wrt: str = "") -> Iterator[None]:
 def _faults(program: Program, wrt: Sequence[str]) -> Iterator[str]:
     """Why a program cannot be differentiated with respect to ``wrt``, in words."""
     used, reached = program.ancestors[program.output], program.varying_ancestors[program.output]
+    if unknown := [name for name in program.printed if name not in program.arrays]:
+        yield f"names renames {unknown[0]}, but the arrays are {', '.join(program.arrays)}"
+    yield from alike_in_print(program.axes, {n: a.axes for n, a in program.arrays.items()}, program.printed)
+    if program.vectors not in ("", "bold"):
+        yield f"vectors must be 'bold' or '', not {program.vectors!r}"
     if not wrt:
         yield "no array to differentiate with respect to was given"
     for name in wrt:
@@ -108,9 +113,9 @@ def _wanted_nodes(program: Program, wrt: Sequence[str]) -> list[str]:
 
 def _adjoint_arrays(program: Program, wrt: Sequence[str]) -> dict[str, Array]:
     adjoints: dict[str, Array] = {}
-    used = [*program.arrays, *program.axis]
+    used = [*program.arrays, *program.axis, *program.printed.values()]
     for name in _wanted_nodes(program, wrt):
-        adjoints[name] = Array(_unused(f"G_{name}", used), program.arrays[name].axes)
+        adjoints[name] = Array(_unused(f"G_{program.printed.get(name, name)}", used), program.arrays[name].axes)
         used.append(adjoints[name].name)
     return adjoints
 
@@ -152,12 +157,12 @@ def _write_matrices(writer: Writer) -> None:
 
 def _with_short_names(record: Record) -> Record:
     """``record`` with the adjoint called G, if matrix lines mention only one adjoint."""
-    names = {a.name for a in record.adjoint_arrays.values()}
+    program, names = record.program, {a.name for a in record.adjoint_arrays.values()}
     mentioned: set[str] = set()
     for step in record.steps:
         if isinstance(step.subject, MatrixTotal):
             mentioned |= {s.name for s in step.after.free_symbols if getattr(s, "name", None) in names}
-    if len(mentioned) != 1 or is_alike("G", [*record.program.arrays, *record.program.axis]):
+    if len(mentioned) != 1 or is_alike("G", [*program.arrays, *program.axis, *program.printed.values()]):
         return record
     (node,) = (n for n, a in record.adjoint_arrays.items() if a.name in mentioned)
     old = record.adjoint_arrays[node]

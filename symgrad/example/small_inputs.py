@@ -15,9 +15,9 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.check.numeric.evaluate import Evaluator
 from symgrad.check.numeric.fields import OutsideDomain, OutsideField, Reals
-from symgrad.facts import Probabilities, probabilities, takes_labels
+from symgrad.facts import Probabilities, evaluation_order, probabilities, takes_labels
 from symgrad.notation import Array, array_names, axis_name, name_of
-from symgrad.program import Program, evaluation_order
+from symgrad.program import Program
 from symgrad.sampling import InputSpace
 from symgrad.steps import Record
 

@@ -9,10 +9,8 @@ from dataclasses import replace
 import numpy as np
 from sympy import Symbol
 
-from symgrad.names import spelled, word
 from symgrad.render import blocks, phrases, stylesheet
 from symgrad.render.blocks import Line, Page
-from symgrad.render.latex_printer import matrix_name
 from symgrad.render.layout import Beside, layout
 from symgrad.render.mathml import NAMESPACE, MathPrinter, element, escaped, markup, pieces
 from symgrad.render.printer import Backend
@@ -302,8 +300,8 @@ class HtmlPrinter(MathPrinter):
         return escaped(words)
 
     def name(self, name: str) -> str:
-        if name in self.names.arrays and word(name).mark:
-            return self.formula(markup(matrix_name(name)), spelled(word(name)))
+        if name in self.names.arrays and (self.names.word(name).mark or self.names.is_bold(name)):
+            return self.formula(markup(self.whole(name)), self.plain.name(name))
         return f"<var>{escaped(self.plain.name(name))}</var>"
 
     def line(self, number: int) -> str:

@@ -15,20 +15,19 @@ from sympy import Float, Identity, OneMatrix, S, ZeroMatrix
 from sympy.core.basic import Basic
 
 from symgrad.functions import MEANINGS, selection
-from symgrad.names import GREEK, LATIN, Word, scientific, word
+from symgrad.names import GREEK, GREEK_CAPITALS, LATIN, Word, scientific, word
 from symgrad.notation import axis_name
 from symgrad.render import tree
 from symgrad.render.printer import CLOSED, INSTEAD, Printer, is_plain
 from symgrad.render.shapes import shape
 from symgrad.render.sort_keys import leaves
-from symgrad.render.symbols import index_letter, is_symbol, leaf_indices, leaf_name
+from symgrad.render.symbols import index_letter, leaf_indices, leaf_name
 
 CONSTANTS = {S.Pi: r"\pi", S.Exp1: "e", S.Infinity: r"\infty", S.NegativeInfinity: r"-\infty"}
 NAMED = {"Max": r"\max", "Min": r"\min", "Heaviside": "H", "Phi": r"\Phi", "phi": r"\varphi"}
 NAMED |= {function.__name__: meaning.latex for function, meaning in MEANINGS.items()}
 LETTERS = {"H": "H", r"\Phi": "Φ", r"\varphi": "φ"}
 GREEK_MACROS = {"epsilon": r"\varepsilon", "eps": r"\varepsilon", "phi": r"\varphi"}
-GREEK_CAPITALS = frozenset(["Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega"])
 ENGLISH = {letter: name for name, letter in GREEK.items() if name != "eps"}
 LAST_LATIN = 0x17F  # without packages, pdflatex sets accented Latin letters up to here, except NOT_SET
 NOT_SET = frozenset("«»ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ")
@@ -55,7 +54,11 @@ class LatexPrinter(Printer):
         return escaped(words)
 
     def name(self, name: str) -> str:
-        return rf"\({matrix_name(name)}\)" if is_symbol(name) else escaped(name)
+        return rf"\({self.whole(name)}\)" if self.names.is_symbol(name) else escaped(name)
+
+    def whole(self, name: str) -> str:
+        """The name of an array, an axis or an index."""
+        return matrix_name(self.names.word(name), bold=self.names.is_bold(name))
 
     def math(self, node: tree.Node) -> str:
         return rf"\({self.show(node)}\)"
@@ -68,7 +71,7 @@ class LatexPrinter(Printer):
         if (name := leaf_name(expr)) is not None:
             return self._named(name, leaf_indices(expr))
         if isinstance(expr, (OneMatrix, ZeroMatrix, Identity)):
-            return _special(expr)
+            return _special(expr, bold=self.names.bold)
         if isinstance(expr, Float):
             return f"{float(expr):.6g}"
         if short := scientific(expr):
@@ -79,7 +82,7 @@ class LatexPrinter(Printer):
         if not indices:
             base, _, rest = name.partition("_")
             if name in self.names.arrays or not rest:
-                return matrix_name(name)
+                return self.whole(name)
             return entry(word(base), rest.replace("_", ","))
         shown = [_index(i) for i in indices]
         joined = ("" if all(len(index_letter(i)) == 1 for i in indices) else ",").join(shown)
@@ -138,7 +141,7 @@ class LatexPrinter(Printer):
         """Whether the letter e beside an exponent could be read as a name: of an array or of an index."""
         shown = [leaf for leaf in leaves(exponent) if isinstance(leaf, tree.Leaf)]
         indices = (index_letter(index) for leaf in shown for index in leaf_indices(leaf.expr))
-        names = (word(leaf_name(leaf.expr) or "").letter for leaf in shown)
+        names = (self.names.word(leaf_name(leaf.expr) or "").letter for leaf in shown)
         return self._e_is_taken or "e" in indices or "e" in names
 
     def show_Bars(self, node: tree.Bars, _: bool) -> str:
@@ -217,13 +220,16 @@ def _index(index: Basic) -> str:
     return letters(index_letter(index))
 
 
-def spelled(name: Word) -> str:
+def spelled(name: Word, *, bold: bool = False) -> str:
     """The letter of a word with its accent, without its mark."""
     if name.greek:
         small = GREEK_MACROS.get(name.letter.lower(), rf"\{name.letter.lower()}")
         shown = small if name.letter[0].islower() else _capital(name.letter)
     else:
         shown = letters(name.letter)
+    if bold:
+        latin = re.fullmatch(r"(?:\\mathrm\{)?([A-Za-z])\}?", shown)
+        shown = rf"\mathbf{{{latin[1]}}}" if latin else rf"\boldsymbol{{{shown}}}"
     return f"{ACCENT_MACROS[name.accent]}{{{shown}}}" if name.accent else shown
 
 
@@ -232,10 +238,9 @@ def _capital(greek: str) -> str:
     return rf"\{greek}" if greek in GREEK_CAPITALS else rf"\mathrm{{{LATIN[greek]}}}"
 
 
-def matrix_name(name: str) -> str:
+def matrix_name(name: Word, *, bold: bool = False) -> str:
     """The name of a matrix or a scalar: the mark is a subscript."""
-    parts = word(name)
-    return spelled(parts) + (f"_{{{_mark(parts)}}}" if parts.mark else "")
+    return spelled(name, bold=bold) + (f"_{{{_mark(name)}}}" if name.mark else "")
 
 
 def entry(name: Word, subscript: str) -> str:
@@ -246,14 +251,14 @@ def entry(name: Word, subscript: str) -> str:
 
 def _mark(name: Word) -> str:
     """The mark of a word, which may be the name of another array."""
-    return name.mark if name.mark.isdigit() else matrix_name(name.mark)
+    return name.mark if name.mark.isdigit() else matrix_name(word(name.mark))
 
 
-def _special(expr: OneMatrix | ZeroMatrix | Identity) -> str:
+def _special(expr: OneMatrix | ZeroMatrix | Identity, *, bold: bool) -> str:
     """A matrix of ones or zeros, or the identity, with its size."""
     rows, columns = (letters(str(size)) for size in expr.shape)
     if isinstance(expr, Identity):
-        return f"I_{{{rows}}}"
+        return rf"{spelled(Word('I'), bold=bold)}_{{{rows}}}"
     digit = rf"\mathbf{{{1 if isinstance(expr, OneMatrix) else 0}}}"
     if columns == "1":
         return f"{digit}_{{{rows}}}"
@@ -294,7 +299,7 @@ CHARACTERS = {
     "√": r"\surd",
     "²": "{}^{2}",
     "ᵀ": r"{}^{\top}",
-    **{letter: matrix_name(name) for name, letter in GREEK.items()},
+    **{letter: matrix_name(word(name)) for name, letter in GREEK.items()},
 }
 SPECIAL = {
     "\\": r"\textbackslash{}",

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from symgrad.render import blocks, tree
 from symgrad.render.blocks import Line, Page
-from symgrad.render.latex_printer import LatexPrinter, matrix_name
+from symgrad.render.latex_printer import LatexPrinter
 from symgrad.render.phrases import mark_words
 from symgrad.render.printer import Backend
-from symgrad.render.symbols import is_symbol
 
 SPECIAL = str.maketrans({character: "\\" + character for character in "\\`*_{}[]<>#|$~&"})
 BAR = r"\vert "
@@ -26,7 +25,7 @@ class _MarkdownPrinter(LatexPrinter):
         return re.sub(r"\s+", " ", words.translate(SPECIAL))
 
     def name(self, name: str) -> str:
-        spelled = matrix_name(name) if name in self.names.arrays and is_symbol(name) else name
+        spelled = self.whole(name) if name in self.names.arrays and self.names.is_symbol(name) else name
         return f"*{self.escaped(name)}*" if spelled == name else _math(spelled)
 
     def math(self, node: tree.Node) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -162,6 +163,7 @@ def _cell(inside: Cell, style: str) -> str:
 
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 BOLD_ZERO = ord("\N{MATHEMATICAL BOLD DIGIT ZERO}")
+LETTER = re.compile("GREEK (SMALL|CAPITAL) LETTER ([A-Z]+)")
 NOT_TEXT = re.compile("<[^>]*>|&(?:#x[0-9A-F]+|amp|lt|gt);")
 LEFTOVER = re.compile(r"\\[A-Za-z]*|[&^_{}~$#%]")
 LONE = re.compile(r"\\mathrm\{([A-Za-z])\}")  # for one letter latex2mathml forgets that it is upright
@@ -258,9 +260,9 @@ def _compact(part: Element) -> None:
     """Write the same formula in fewer elements, in place.
 
     The letters of an upright word become one word; an mrow around one child goes, and so does an mrow that is the only
-    child of a row; a bold digit becomes a bold character, since browsers ignore the attribute; the name of a function
-    becomes an identifier, since browsers leave space around an operator, unless it has a script (a maximum over an
-    index). A letter before a subscript has no depth, since browsers lower the subscript by it, and TeX does not.
+    child of a row; a bold digit or letter becomes a bold character, since browsers ignore the attribute; the name of a
+    function becomes an identifier, since browsers leave space around an operator, unless it has a script (a maximum
+    over an index). A letter before a subscript has no depth, since browsers lower the subscript by it, unlike TeX.
     """
     if len(part) > 1 and all(child.tag == "mi" and child.get("mathvariant") == "normal" for child in part):
         word = Element("mi")
@@ -269,12 +271,15 @@ def _compact(part: Element) -> None:
     if part.get("mathvariant") == "bold" and re.fullmatch("[0-9]", part.text or ""):
         del part.attrib["mathvariant"]
         part.text = chr(BOLD_ZERO + int(part.text or ""))
+    if part.get("mathvariant") == "bold-italic" and (letter := LETTER.fullmatch(unicodedata.name(part.text or " "))):
+        del part.attrib["mathvariant"]
+        part.text = unicodedata.lookup(f"MATHEMATICAL BOLD ITALIC {letter[1]} {letter[2]}")
     for child in part:
         if child.tag == "mo" and len(child.text or "") > 1 and part.tag in ROWS:
             child.tag = "mi"
         _compact(child)
     part[:] = [child[0] if len(child) == 1 and _is_plain_row(child) else child for child in part]
-    if part.tag in ("msub", "msubsup") and set("".join(part[0].itertext())) & DESCENDING:
+    if part.tag in ("msub", "msubsup") and {*unicodedata.normalize("NFKC", "".join(part[0].itertext()))} & DESCENDING:
         base = Element("mpadded", depth="0")
         base.append(part[0])
         part[0] = base

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sympy import Expr, Indexed, KroneckerDelta, MatrixSymbol, Symbol
@@ -23,12 +23,6 @@ KRONECKER = Word("delta", greek=True)
 UNKNOWN_RANK = 10**6  # arrays that the program does not declare come last
 
 
-def is_symbol(name: str) -> bool:
-    """Whether a name is a single letter (perhaps with an accent and a mark) and not a word."""
-    parts = word(name)
-    return len(parts.letter) == 1 or parts.greek
-
-
 @dataclass(frozen=True)
 class Vocabulary:
     """What the printers know of a program: the order and case of its names, its axes, its adjoint arrays.
@@ -37,7 +31,8 @@ class Vocabulary:
     axes; ``adjoints`` maps the name of an adjoint array to the array whose adjoint it is; ``capital`` names the
     matrices whose entries keep their case, since two would look the same in lower case; ``added`` names the arrays that
     only the lines on the code have. ``names_functions`` tells whether entries may name sigmoid, Phi and phi: not
-    if a sigmoid has a name of its own in the program.
+    if a sigmoid has a name of its own in the program. ``printed`` has the names that the author chose for print, and
+    ``bold`` tells whether arrays in matrix notation are bold.
     """
 
     rank: dict[str, int] = field(default_factory=dict)
@@ -49,6 +44,21 @@ class Vocabulary:
     arrays: dict[str, Array] = field(default_factory=dict)
     added: frozenset[str] = frozenset()
     names_functions: bool = False
+    printed: Mapping[str, str] = field(default_factory=dict)
+    bold: bool = False
+
+    def word(self, name: str) -> Word:
+        """The parts of an array's name as it is printed."""
+        return word(self.printed.get(name, name))
+
+    def is_symbol(self, name: str) -> bool:
+        """Whether a name is a single letter (perhaps with an accent and a mark) and not a word."""
+        parts = self.word(name)
+        return len(parts.letter) == 1 or parts.greek
+
+    def is_bold(self, name: str) -> bool:
+        """Whether the name of an array without indices is bold."""
+        return self.bold and name in self.arrays and bool(self.arrays[name].axes)
 
     def place(self, name: str) -> int:
         """The rank of an array; an entry of an explicit matrix (``x_12``) has the rank of its array."""
@@ -69,7 +79,7 @@ class Vocabulary:
 
         Delta with two indices is Kronecker's; an entry of a matrix named delta is spelled differently.
         """
-        parts = word(name)
+        parts = self.word(name)
         spelled_word = parts.lower() if axes >= 2 and name not in self.capital else parts
         if axes >= 2 and spelled_word == KRONECKER:
             return parts if parts.letter == "Delta" else Word("delta")
@@ -77,7 +87,7 @@ class Vocabulary:
 
     def function(self, letter: str, instead: str) -> str:
         """The letter of a function, or ``instead`` if an array has that letter."""
-        return instead if any(look(name) == letter for name in self.arrays) else letter
+        return instead if any(look(self.printed.get(name, name)) == letter for name in self.arrays) else letter
 
     def index_place(self, index: Basic) -> tuple[int, str]:
         """The sort key of an index within its axis: running letters first, the denominator's of a derivative last."""
@@ -96,7 +106,8 @@ def vocabulary(source: Record | Program | None) -> Vocabulary:
         return Vocabulary()
     program = source.program if isinstance(source, Record) else source
     adjoints = {} if isinstance(source, Program) else source.adjoint_arrays
-    lower = [name for name, array in program.arrays.items() if len(array.axes) >= 2]
+    printed = program.printed
+    lower = {n: word(printed.get(n, n)) for n, array in program.arrays.items() if len(array.axes) >= 2}
     output = program.arrays[program.output].base
     assert isinstance(output, Symbol)
     defines = any(named(d.rhs).has(sigmoid) for d in program.ordered if d.name != program.output)
@@ -109,6 +120,8 @@ def vocabulary(source: Record | Program | None) -> Vocabulary:
         inputs=frozenset(array.name for array in program.inputs),
         arrays={**program.arrays, **{adjoint.name: adjoint for adjoint in adjoints.values()}},
         names_functions=not defines,
+        printed=printed,
+        bold=program.vectors == "bold",
     )
 
 

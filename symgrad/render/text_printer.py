@@ -40,7 +40,7 @@ class TextPrinter(Printer):
         return words
 
     def name(self, name: str) -> str:
-        return spelled(word(name)) if name in self.names.arrays else name
+        return spelled(self.names.word(name)) if name in self.names.arrays else name
 
     def math(self, node: tree.Node) -> str:
         return self.show(node)
@@ -64,7 +64,7 @@ class TextPrinter(Printer):
         if not indices:
             base, _, rest = name.partition("_")
             known = name in self.names.arrays or not rest
-            return spelled(word(name)) if known else f"{spelled(word(base))}_{rest.replace('_', ',')}"
+            return spelled(self.names.word(name)) if known else f"{spelled(word(base))}_{rest.replace('_', ',')}"
         letters = [index_letter(i) for i in indices]
         joined = ("" if all(len(letter) == 1 for letter in letters) else ",").join(letters)
         return f"{entry_spelled(self.names.entry_word(name, len(indices)))}_{joined}"

@@ -8,13 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from symgrad.errors import UnsupportedError
-from symgrad.names import GREEK
+from symgrad.names import GREEK, GREEK_CAPITALS
 from symgrad.render import blocks, tree
 from symgrad.render.blocks import Line, Page
-from symgrad.render.latex_printer import GREEK_CAPITALS, NAMED, LatexPrinter, matrix_name
+from symgrad.render.latex_printer import NAMED, LatexPrinter
 from symgrad.render.phrases import mark_words
 from symgrad.render.printer import Backend
-from symgrad.render.symbols import is_symbol
 
 TOKEN = re.compile(
     r"(?P<word>\\(?:text|mathrm|operatorname)\{[^{}]*\})|\\(?:begin|end)\{\w+\}|\\[A-Za-z]+|\\.|[\d.]+|\S"
@@ -22,6 +21,7 @@ TOKEN = re.compile(
 SPECIAL = re.compile(r"""([#$*_`<>@\[\]()~=+\-/\\"'.;])""")  # markup, or a sign that goes on with code before it
 WORDS = {r"\text": '"{}"', r"\mathrm": 'upright("{}")', r"\operatorname": 'op("{}")'}
 CALLS = {r"\frac": "frac", r"\sqrt": "sqrt", r"\hat": "hat", r"\bar": "macron", r"\tilde": "tilde", r"\mathbf": "bold"}
+CALLS |= {r"\boldsymbol": "bold"}
 # fmt: off
 SYMBOLS = {
     **{macro: macro[1:] for macro in (*NAMED.values(), r"\log", r"\exp") if re.fullmatch(r"\\\w+", macro)},
@@ -102,7 +102,7 @@ class _TypstPrinter(LatexPrinter):
         return SPECIAL.sub(r"\\\1", re.sub(r"\s+", " ", words))
 
     def name(self, name: str) -> str:
-        return f"${formula(matrix_name(name))}$" if is_symbol(name) else f"#emph[{self.escaped(name)}]"
+        return f"${formula(self.whole(name))}$" if self.names.is_symbol(name) else f"#emph[{self.escaped(name)}]"
 
     def math(self, node: tree.Node) -> str:
         return f"${formula(self.show(node))}$"

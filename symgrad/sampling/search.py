@@ -9,10 +9,11 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from symgrad.equations import node
+from symgrad.facts import evaluation_order
 from symgrad.functions import equal
 from symgrad.gradcheck.slopes import largest
 from symgrad.notation import Array, array_names, axis_name, free_indices, sum_over
-from symgrad.program import Program, evaluation_order
+from symgrad.program import Program
 from symgrad.sampling.autodiff import Tape, forward
 from symgrad.sampling.pieces import Piece, SamplePoint, pieces, without
 from symgrad.sampling.space import Inputs, InputSpace, NoInputs, bounds

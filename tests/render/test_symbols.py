@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -51,7 +52,8 @@ AXES = NAMES.filter(lambda name: name[0].isalpha())
 def programs(draw: st.DrawFn) -> Program:
     """A least-squares loss, with names and words of a user's."""
     rows, columns, x, w, e, loss = draw(st.lists(NAMES, min_size=6, max_size=6, unique_by=(look, entry_look)))
-    return program(rows, columns, x, w, e, loss, draw(WORDS), draw(WORDS), draw(WORDS), draw(WORDS))
+    words = [draw(WORDS) for _ in range(4)]
+    return replace(program(rows, columns, x, w, e, loss, *words), vectors=draw(st.sampled_from(["", "bold"])))
 
 
 def program(
@@ -131,8 +133,9 @@ def test_tex_sets_them(tmp_path: Path) -> None:
     words = [*HOSTILE, "".join(map(chr, range(0x20, 0x250)))]
     names = ["αβ", "é", "ß_変", "_x", "a__b", "Ωhat", "x2pt"]
     programs = [
-        program("N_1", "Δ", names[place % 7], "__", names[(place + 1) % 7], "L", w, w, w, w)
+        replace(made, vectors="bold" * (place % 2))
         for place, w in enumerate(words)
+        for made in [program("N_1", "Δ", names[place % 7], "__", names[(place + 1) % 7], "L", w, w, w, w)]
     ]
     fragments = [to_latex(layout(derived(of).record)) for of in programs]
     (tmp_path / "page.tex").write_text(PREAMBLE + "\n".join(fragments) + "\\end{document}\n", encoding="utf-8")

@@ -12,9 +12,9 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.identifiers import fresh
+from symgrad.facts import evaluation_order
 from symgrad.functions import where
 from symgrad.notation import array_names, entry_of, indices_of, name_of, renamed, replaced
-from symgrad.program import evaluation_order
 from symgrad.steps import Gradient, Record, Total
 
 

@@ -74,7 +74,7 @@ def evaluated(record: Record) -> Evaluated:
     """The equations of the schedule of ``record`` in stable forms."""
     plan = schedule(record)
     taken = {a.name for a in record.program.inputs} | {a.name for a in plan.assignments} | RESERVED
-    taken |= {axis.name for axis in record.program.axes}
+    taken |= {axis.name for axis in record.program.axes} | {*record.program.printed.values()}
     floor = Array(fresh("floor", taken))
     weights = nonnegative_inputs(record.program)
     masked = masks_taken_in(plan.assignments, weights, floor[()])
