@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 from sympy import Expr
 
-from symgrad.array import allow_list
+from symgrad.array import language
 from symgrad.array.graph import Dimension, Entries, Indices, is_number, leaf, operand, size, tracing
 from symgrad.array.loss import Loss
 from symgrad.array.numpy_table import REFUSED, refusal
@@ -45,7 +45,7 @@ class Expression:
     def __call__(self, /, **inputs: Any) -> Any:
         """The value at ``inputs``, by name: arrays or symbolic arrays."""
         sizes = {axis: np.shape(inputs[name])[at] for axis, (name, at) in self.sizes.items() if name in inputs}
-        return _value(self.tree, {**allow_list.BARE, **sizes, **inputs}, self.text)
+        return _value(self.tree, {**language.BARE, **sizes, **inputs}, self.text)
 
 
 def parse(text: str, shapes: str, wrt: str = "") -> Loss:
@@ -61,7 +61,7 @@ def parse(text: str, shapes: str, wrt: str = "") -> Loss:
     tree = _parsed(text := in_english(text), names)
     axes = [(shape, at, axis.name) for shape in inputs for at, axis in enumerate(shape.array.axes)]
     sizes = {axis: (shape.name, at) for shape, at, axis in reversed(axes) if not (shape.labels and at)}
-    _check(tree, text, {*allow_list.BARE, *names, *sizes})
+    _check(tree, text, {*language.BARE, *names, *sizes})
     expression = Expression(text, tree, sizes)
 
     def evaluate(*args: Any, **keywords: Any) -> Any:
@@ -82,11 +82,11 @@ def array_expression(
     Raises ``InputError`` as ``parse`` does, and ``ProgramError`` for axes that do not match.
     """
     tree = _parsed(text := in_english(text.strip()), arrays)
-    _check(tree, text, {*allow_list.BARE, *arrays, *(axis.name for axis in axes)})
+    _check(tree, text, {*language.BARE, *arrays, *(axis.name for axis in axes)})
     with tracing(tuple(axes)):
         symbols = {name: Symbolic(leaf(array)) for name, array in arrays.items()}
         sizes = {axis.name: Symbolic(size(axis)) for axis in axes}
-        value = _value(tree, {**allow_list.BARE, **sizes, **symbols}, text)
+        value = _value(tree, {**language.BARE, **sizes, **symbols}, text)
         node = operand(value.node if isinstance(value, Symbolic) else value, "the expression")
         return node.axes, lambda indices: node.build(Entries({}), indices)
 
@@ -161,14 +161,14 @@ def _allowed(node: ast.AST, text: str, inputs: set[str]) -> list[ast.AST]:
             _refuse(node, text, _unknown(node.id, inputs))
         return []
     if isinstance(node, (ast.BinOp, ast.UnaryOp)):
-        if type(node.op) not in allow_list.OPERATORS:
-            sign = allow_list.SIGNS.get(type(node.op), "")
+        if type(node.op) not in language.OPERATORS:
+            sign = language.SIGNS.get(type(node.op), "")
             _refuse(
                 node, text, "use ** for powers, not ^" if sign == "^" else f"operator {sign} is not in the language"
             )
         return _operands(node)
     if isinstance(node, ast.Compare):
-        if len(node.ops) > 1 or type(node.ops[0]) not in allow_list.OPERATORS:
+        if len(node.ops) > 1 or type(node.ops[0]) not in language.OPERATORS:
             _refuse(node, text, "a comparison has two operands and one of > >= < <= == !=")
         return _operands(node)
     if isinstance(node, ast.Attribute):
@@ -180,34 +180,34 @@ def _allowed(node: ast.AST, text: str, inputs: set[str]) -> list[ast.AST]:
         return _allowed_call(node, text)
     if isinstance(node, ast.Slice):
         _refuse(node, text, "only whole axes (:) can be taken, not a slice")
-    _refuse(node, text, f"{allow_list.KINDS.get(type(node), 'this')} is not in the language")
+    _refuse(node, text, f"{language.KINDS.get(type(node), 'this')} is not in the language")
 
 
 def _allowed_attribute(node: ast.Attribute, text: str) -> list[ast.AST]:
-    if allow_list.is_in_module(node):
-        if node.attr not in allow_list.CONSTANTS:
-            _refuse(node, text, _unknown(node.attr, set(allow_list.CONSTANTS)))
+    if language.is_in_module(node):
+        if node.attr not in language.CONSTANTS:
+            _refuse(node, text, _unknown(node.attr, set(language.CONSTANTS)))
         return []
-    if node.attr not in allow_list.ATTRIBUTES:
-        known = f"known attributes: {', '.join(sorted(allow_list.ATTRIBUTES))}"
-        instead = f"write .{node.attr}(...)" if node.attr in allow_list.METHODS else known
+    if node.attr not in language.ATTRIBUTES:
+        known = f"known attributes: {', '.join(sorted(language.ATTRIBUTES))}"
+        instead = f"write .{node.attr}(...)" if node.attr in language.METHODS else known
         _refuse(node, text, f"unknown attribute {node.attr}; {instead}")
     return [node.value]
 
 
 def _allowed_call(node: ast.Call, text: str) -> list[ast.AST]:
-    values = [*_operands(node), *(k.value for k in node.keywords if k.arg not in allow_list.SETTINGS)]
+    values = [*_operands(node), *(k.value for k in node.keywords if k.arg not in language.SETTINGS)]
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    if isinstance(node.func, ast.Attribute) and not allow_list.is_in_module(node.func):
-        if name not in allow_list.METHODS:
-            _refuse(node.func, text, f"unknown method {ast.unparse(node.func)}{_near(name, allow_list.METHODS)}")
-    elif allow_list.function(node.func) is None:
-        unknown = f"unknown function {name}{_near(name, allow_list.NAMES)}"
+    if isinstance(node.func, ast.Attribute) and not language.is_in_module(node.func):
+        if name not in language.METHODS:
+            _refuse(node.func, text, f"unknown method {ast.unparse(node.func)}{_near(name, language.METHODS)}")
+    elif language.function(node.func) is None:
+        unknown = f"unknown function {name}{_near(name, language.NAMES)}"
         _refuse(node.func, text, refusal(name) if name in REFUSED else unknown)
     for keyword in node.keywords:
-        if keyword.arg not in allow_list.KEYWORDS:
+        if keyword.arg not in language.KEYWORDS:
             _refuse(keyword, text, f"the keyword {keyword.arg or '**'} is not in the language")
-        if keyword.arg in allow_list.SETTINGS and not _is_setting(keyword.value):
+        if keyword.arg in language.SETTINGS and not _is_setting(keyword.value):
             _refuse(keyword.value, text, f"{keyword.arg}= takes an integer, True or False")
     strings = node.args[:1] if name == "einsum" else values if name == "norm" else []  # arguments that may be strings
     values = [v for v in values if not (v in strings and isinstance(v, ast.Constant) and isinstance(v.value, str))]
@@ -246,9 +246,9 @@ def _check_constant(node: ast.Constant, text: str) -> None:
 
 
 def _unknown(name: str, inputs: set[str]) -> str:
-    if name in allow_list.NAMES:
+    if name in language.NAMES:
         return f"{name} is a function: write {name}(...)"
-    known = sorted(inputs - allow_list.BARE.keys())
+    known = sorted(inputs - language.BARE.keys())
     near = get_close_matches(name, known, n=1, cutoff=0.5)
     return f"unknown name {name}; " + (f"did you mean {near[0]}?" if near else f"known names: {', '.join(known)}")
 
@@ -266,8 +266,8 @@ def _value(node: ast.AST, inputs: Mapping[str, Any], text: str) -> Any:
         return tuple(_value(part, inputs, text) for part in node.elts)
     if isinstance(node, ast.Slice):
         return slice(None)
-    if isinstance(node, ast.Attribute) and allow_list.is_in_module(node):
-        return allow_list.CONSTANTS[node.attr]
+    if isinstance(node, ast.Attribute) and language.is_in_module(node):
+        return language.CONSTANTS[node.attr]
     parts = [_value(part, inputs, text) for part in _operands(node)]
     with written_at(_span(node, text)):
         try:
@@ -288,7 +288,7 @@ def _operands(node: ast.AST) -> list[ast.AST]:
             return [left, right]
         case ast.UnaryOp(_, operand) | ast.Attribute(operand):
             return [operand]
-        case ast.Call(ast.Attribute(operand) as method, args) if not allow_list.is_in_module(method):
+        case ast.Call(ast.Attribute(operand) as method, args) if not language.is_in_module(method):
             return [operand, *args]
     return [*node.args] if isinstance(node, ast.Call) else []
 
@@ -298,7 +298,7 @@ def _applied(node: ast.AST, parts: list[Any], inputs: Mapping[str, Any], text: s
         operator = node.ops[0] if isinstance(node, ast.Compare) else node.op
         if isinstance(operator, ast.Pow) and is_number(parts[1]) and abs(parts[1]) > LARGEST_EXPONENT:
             _refuse(node, text, f"the exponent is above {LARGEST_EXPONENT}")
-        value = allow_list.OPERATORS[type(operator)](*parts)
+        value = language.OPERATORS[type(operator)](*parts)
         if isinstance(value, int) and abs(value) >= LARGEST_NUMBER:
             _refuse(node, text, "the number is too large")
         return value
@@ -308,7 +308,7 @@ def _applied(node: ast.AST, parts: list[Any], inputs: Mapping[str, Any], text: s
         return parts[0][parts[1]]
     assert isinstance(node, ast.Call)
     keywords = {str(k.arg): _value(k.value, inputs, text) for k in node.keywords}
-    if function := allow_list.function(node.func):
+    if function := language.function(node.func):
         return function(*parts, **keywords)
     assert isinstance(node.func, ast.Attribute)
     return getattr(parts[0], node.func.attr)(*parts[1:], **keywords)

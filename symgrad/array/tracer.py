@@ -24,9 +24,9 @@ from types import (
 from typing import Any
 
 from symgrad.array.graph import Trace
+from symgrad.array.language import substitutes
 from symgrad.array.source_location import Location, is_ours, users_frames, with_location
 from symgrad.array.symbolic import note
-from symgrad.array.undispatched import substitutes
 from symgrad.errors import InputError, ProgramError, SymgradError
 
 

@@ -10,8 +10,8 @@ import pytest
 
 import symgrad
 from symgrad.array import expression
-from symgrad.array.allow_list import NAMES
 from symgrad.array.expression import parse
+from symgrad.array.language import NAMES
 from trials.examination import limited
 
 SHAPES = "X: N D, W: D C, b: C, Y: N C, y: N labels of C, s: scalar"

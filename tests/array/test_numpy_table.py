@@ -13,7 +13,7 @@ from sympy import Rational
 
 import symgrad
 from symgrad import array
-from symgrad.array.allow_list import NAMES
+from symgrad.array.language import NAMES
 from symgrad.array.loss import Loss
 from symgrad.array.numpy_table import FUNCTIONS, name_of
 
