@@ -13,7 +13,6 @@ from symgrad.names import scientific
 from symgrad.render import tree
 from symgrad.render.sort_keys import BRACKET, DELTA, FUNCTION, OPERATOR, SCALAR, Keys, is_constant, is_unit, leaves
 
-
 LONGEST_ABOVE = 2
 """A bracket with more terms is not put above a fraction bar, so that a line can break in it."""
 
