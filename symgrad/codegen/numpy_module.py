@@ -177,10 +177,8 @@ class Body:
         """Lines that raise if an assumption that the derivation used does not hold."""
         gap_name = self.local["gap"]
         square = f"{gap_name}.dot({gap_name})" if len(gap.letters) == 1 else f"np.vdot({gap_name}, {gap_name})"
-        return [
-            py.written(f"{gap_name} = {{}}", self._emitter.text(gap)),
-            *held(f"not {square} < 1e-10", gap_name, words),
-        ]
+        line = py.written(f"{gap_name} = {{}}", self._emitter.text(gap))
+        return [line, *held(f"not {square} < 1e-10", gap_name, words)]
 
     def _open_labels(self) -> list[py.Source]:
         """Lines that turn labels, or the one-hot rows they stand for, into columns."""

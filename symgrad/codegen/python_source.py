@@ -38,9 +38,7 @@ class Source:
 
     def within(self, strength: Strength) -> Source:
         """The expression, in brackets unless it binds at least as tightly as ``strength``."""
-        if self.strength >= strength:
-            return self
-        return Source(f"({self.code})", needs=self.needs)
+        return self if self.strength >= strength else Source(f"({self.code})", needs=self.needs)
 
     @property
     def negated(self) -> Source:

@@ -51,9 +51,8 @@ class ScalarEmitter:
             between = "_" if max(self.sizes.values(), default=0) > 9 else ""
             numbers = between.join(str(i + 1) for i in position)
             local_name = f"{array or python_name(name)}{'_' if position else ''}{numbers}"
-            self._entries[name, position] = py.Source(
-                local_name if local_name == array else free(local_name, self.taken)
-            )
+            is_input = local_name == array
+            self._entries[name, position] = py.Source(local_name if is_input else free(local_name, self.taken))
         return self._entries[name, position]
 
     def entries(self, name: str, array: Array) -> list[str]:

@@ -63,9 +63,8 @@ def second_operand(node: ir.Node) -> tuple[str, ir.Node]:
     if isinstance(node, ir.Product) and len(node.above) == 2 and not node.below:
         return "multiply", node.above[1]
     if isinstance(node, ir.Product) and len(node.above) == 1 and node.below:
-        below = node.below
-        letters = tuple(i for i in node.letters if any(i in f.letters for f in below))
-        return "divide", below[0] if len(below) == 1 else ir.Product(letters, below, ())
+        letters = tuple(i for i in node.letters if any(i in f.letters for f in node.below))
+        return "divide", node.below[0] if len(node.below) == 1 else ir.Product(letters, node.below, ())
     return "", node
 
 
