@@ -69,7 +69,7 @@ def product(above: Sequence[ir.Node], below: Sequence[ir.Node], order: Sequence[
         if isinstance(s, ir.Load) and e > 1 and arrays:
             factor = min(arrays, key=lambda f: (len({*f.letters, *s.letters}), -_base_and_exponent(f)[1]))
             x, p = _base_and_exponent(factor)
-            # (x / s)**p / s**(e - p): powers may overflow before the quotient. With a wide X, X / s**2 stays: it is fast
+            # (x / s)**p / s**(e - p): powers may overflow before the quotient. X / s**2 with a wide X stays: it is fast
             if p + e > 3 or {*x.letters} <= {*s.letters}:
                 times, position = min(p, e), upper.index(factor)
                 upper[position : position + 1] = [*_raised(product([x], [s]), times), *_raised(x, p - times)]
