@@ -65,15 +65,14 @@ class Timings:
         return number
 
     def reaching(self, mutant: Mutant) -> dict[str, bool]:
-        """The tests that reach the statement of a mutant, and the others of their files, as false.  For a constant or
-        an unknown function the tests that reach its module."""
+        """The tests that reach the statement of a mutant, and the others of their files, as false.  Of an earlier version
+        of the function every line counts as the statement; for a constant or an unknown function, the whole module."""
         functions = self._modules.get(mutant.module, {})
         of_function = functions.get(mutant.function, [])
         current = f"{mutant.module}:{mutant.function}:{mutant.digest}"
-        if any(name == current for _, (name, _) in of_function):
-            wanted = [each for each in of_function if each[1][0] == current and each[1][1].intersection(mutant.lines)]
-        else:
-            wanted = of_function or [each for all_ in functions.values() for each in all_]
+        wanted = [each for each in of_function if each[1][0] != current or each[1][1].intersection(mutant.lines)]
+        if not of_function:
+            wanted = [each for all_ in functions.values() for each in all_]
         numbers = {number for number, _ in wanted}
         direct = {test for test, timing in self.tests.items() if not numbers.isdisjoint(timing.reached)}
         files = {test.partition("::")[0] for test in direct}
