@@ -65,8 +65,8 @@ class Timings:
         return number
 
     def reaching(self, mutant: Mutant) -> dict[str, bool]:
-        """The tests that reach the statement of a mutant, and the others of their files, as false.  Of an earlier version
-        of the function every line counts as the statement; for a constant or an unknown function, the whole module."""
+        """The tests that reach the statement of a mutant, and the others of their files, as false.  Of an earlier
+        version of the function every line counts, and of a module every line for a constant or an unknown function."""
         functions = self._modules.get(mutant.module, {})
         of_function = functions.get(mutant.function, [])
         current = f"{mutant.module}:{mutant.function}:{mutant.digest}"
