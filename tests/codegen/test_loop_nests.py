@@ -401,6 +401,12 @@ def test_each_result_for_rows_has_an_array_of_its_own() -> None:
     assert renamed(plan) == {"dx": "dx_block", "dy": "dy_block", "dx_": "dx", "dy_": "dy"}
 
 
+def test_a_result_is_called_like_its_input_in_python() -> None:
+    plan = plan_of(lambda type: np.sum(np.exp(type) ** 2), "type: N", "type")
+    assert plan.results == {"type": "dtype_"} and shown(plan.stored) == "dtype_N"
+    assert renamed(plan) == {"type": "type_"} and plan.names["dtype_"] == "dtype_"
+
+
 def test_a_plan_without_blocks_has_everything_after_them() -> None:
     plan = plan_of(lambda A, u: np.sum((A @ u) ** 2) / 2, "A: N N, u: N", "A u")
     assert (plan.axis, plan.before, plan.main, plan.stored, plan.sums, plan.rowwise) == ("", [], [], [], [], set())
