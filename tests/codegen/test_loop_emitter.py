@@ -13,6 +13,7 @@ from symgrad.codegen.array_program import Assign, Delta, Largest, Layout, Load, 
 from symgrad.codegen.loop_emitter import LoopEmitter
 from symgrad.codegen.loop_nests import Nest
 from symgrad.codegen.operations import added, call, contraction, power, product, reduced, signed
+from symgrad.codegen.plan.kernels import expm1, log1p
 from symgrad.functions import absolute, clip, equal, maximum, minimum, relu, where
 from symgrad.notation import Axis
 
@@ -203,6 +204,8 @@ def test_results_for_each_row_and_checks() -> None:
         (call(log, [X]), "math.log(X[n, m])"),
         (call(tanh, [X]), "math.tanh(X[n, m])"),
         (call(absolute, [X]), "abs(X[n, m])"),
+        (call(expm1, [X]), "math.expm1(X[n, m])"),
+        (call(log1p, [X]), "math.log1p(X[n, m])"),
         (call(relu, [X]), "_larger(X[n, m], 0.0)"),
         (call(maximum, [X, v]), "_larger(X[n, m], v[m])"),
         (call(minimum, [X, v]), "_smaller(X[n, m], v[m])"),
