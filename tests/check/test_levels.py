@@ -302,13 +302,6 @@ def test_a_record_without_lines_has_no_problem() -> None:
     assert problems(Record(PROGRAM, ("Y",), (), {}, {})) == ()
 
 
-def test_a_record_of_lines_alone_has_no_problem_and_one_of_other_gradients_has() -> None:
-    record = derive_record(Program("squares", (N, C), (Y,), (node(L.base, Sum(Y[n, k] ** 2, n, k)),), "L"), ("Y",))
-    assert not problems(record) and not problems(replace(record, gradients={}, adjoints={}))
-    (said,) = problems(replace(record, gradients={"Y": replace(record.gradients["Y"], index=3 * Y[n, k])}))
-    assert said == "the index form of the gradient of Y is not what the last line about it states"
-
-
 def test_what_cannot_be_evaluated_at_later_shapes_is_unproved(
     without_normal_forms: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

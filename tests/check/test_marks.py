@@ -20,6 +20,7 @@ SHAPES = ((("N", 2), ("C", 3)), (("N", 3), ("C", 1)))
             Mark(1, Level.RANDOMISED_AT_SHAPES, "primes", SHAPES, 0.3),
             "randomised at shapes (2, 3), (3, 1) (error < 2^-1)",
         ),
+        (Mark(1, Level.RANDOMISED_AT_SHAPES, "primes", SHAPES), "randomised at shapes (2, 3), (3, 1)"),
         (Mark(1, Level.NUMERICAL, "digits", SHAPES), "numerically (50 digits) at shapes (2, 3), (3, 1)"),
         (Mark(1, Level.UNPROVED, "no", SHAPES, 0.5), "unproved"),
         (Mark(1, Level.UNDEFINED, "no", SHAPES, where="C = 1"), "undefined at C = 1"),

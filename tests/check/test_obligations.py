@@ -49,12 +49,6 @@ def test_a_line_that_rests_on_an_assumption_must_cite_the_line_that_used_it(reco
     assert all(report.mark(s.number).level == Level.WRONG for s in citing)
 
 
-def test_a_closed_form_that_no_line_states_is_a_problem(record: Record) -> None:
-    gradient = replace(record.gradients["b"], index=2 * record.gradients["b"].index)
-    report = prove(replace(record, gradients={**record.gradients, "b": gradient}))
-    assert not report.ok and "gradient of b" in report.problems[0]
-
-
 def test_a_line_may_not_divide_by_what_may_be_zero() -> None:
     n, k = cl.n, cl.k
     lines = [cl.Y[n, k] * cl.Z[n, k] / cl.Z[n, k] ** 2 * cl.Z[n, k], cl.Y[n, k]]

@@ -11,7 +11,6 @@ from programs import ZOO
 from sympy import Sum, sqrt
 from wrong_lines import wrongly_accepted
 
-from symgrad.check.marks import Level, Mark
 from symgrad.equations import abbreviation, node
 from symgrad.notation import Array
 from symgrad.program import Program
@@ -98,18 +97,3 @@ def test_every_line_of_every_program_is_proved_at_every_shape(name: str) -> None
 def test_every_corrupted_line_is_rejected(name: str) -> None:
     record = record_of(name)
     assert list(wrongly_accepted(record)) == []
-
-
-@pytest.mark.parametrize(
-    ("level", "bound", "words"),
-    [
-        (Level.EVERY_SHAPE, None, "every shape"),
-        (Level.EVERY_SHAPE_RANDOMISED, 2.0**-55.5, "every shape, randomised (error < 2^-55)"),
-        (Level.EXACT_AT_SHAPES, None, "exactly at shapes (2, 4, 3), (3, 2, 2)"),
-        (Level.RANDOMISED_AT_SHAPES, None, "randomised at shapes (2, 4, 3), (3, 2, 2)"),
-        (Level.NUMERICAL, None, "numerically (50 digits) at shapes (2, 4, 3), (3, 2, 2)"),
-    ],
-)
-def test_a_mark_names_the_shapes_where_it_is_no_more_than_those(level: Level, bound: float | None, words: str) -> None:
-    shapes = ((("N", 2), ("D", 4), ("C", 3)), (("N", 3), ("D", 2), ("C", 2)))
-    assert Mark(1, level, "", shapes, bound).words == words
