@@ -93,7 +93,36 @@ def _tidy_sums(expr: Basic, weights: dict[str, int]) -> sp.Expr:
     if isinstance(expr, sp.Sum):
         body = _tidy_atoms(_tidy_sums(expr.function, weights), weights)
         return ordered_sums(sum_over(body, bound_indices(expr)))
-    return expr.func(*(_tidy_sums(arg, weights) for arg in expr.args))
+    new = expr.func(*(_tidy_sums(arg, weights) for arg in expr.args))
+    return _sums_joined(new, weights) if isinstance(new, sp.Add) else new
+
+
+def _sums_joined(expr: sp.Add, weights: dict[str, int]) -> sp.Expr:
+    """Sums over the same axes with a common factor as one sum: sum_n a_nm x_n + sum_i a_mi x_i."""
+    alike: dict[tuple[sp.Expr, tuple[Basic, ...]], list[sp.Expr]] = {}
+    for term in expr.args:
+        number, rest = canonical(term).as_coeff_Mul()
+        totals = [factor for factor in sp.Mul.make_args(rest) if isinstance(factor, sp.Sum)]
+        if len(totals) == 1:
+            key = rest / totals[0], totals[0].limits
+            alike.setdefault(key, []).append(number * totals[0].function)
+    terms = {key: bodies for key, bodies in alike.items() if len(bodies) > 1}
+    for (rest, limits), bodies in terms.items():
+        body = min(_tidy_atoms(sp.Add(*bodies), weights), _factored(sp.Add(*bodies)), key=lambda e: cost(e, weights))
+        separate = sp.Add(*(rest * sp.Sum(part, *limits) for part in bodies))
+        factors = [factor for factor in sp.Mul.make_args(body) if not is_count(factor)]
+        if len(factors) > 1 and any(isinstance(factor, sp.Add) for factor in factors):
+            expr = canonical(expr) - canonical(separate) + rest * sp.Sum(body, *limits)
+    return expr
+
+
+def _factored(expr: sp.Expr) -> sp.Expr:
+    """A sum as a product of polynomials in its atoms, if it is one and not too long."""
+    atoms = sorted(_atoms(expr), key=lambda atom: atom.sort_key())
+    names = {atom: sp.Symbol(f"atom{number}") for number, atom in enumerate(atoms)}
+    if len(atoms) > MOST_FACTORED or not is_multiplied_out_soon(expr):
+        return expr
+    return replaced(sp.factor(_with_symbols(expr, names)), {name: atom for atom, name in names.items()})
 
 
 def _tidy_atoms(expr: sp.Expr, weights: dict[str, int]) -> sp.Expr:

@@ -15,5 +15,7 @@ def f(Z):
     q_shifted = np.add.reduce(E2)
     L = np.add.reduce(np.log(q_shifted) + Z_max2) + np.add.reduce(np.log(S_shifted) + Z_max)
 
-    dZ = E2 / q_shifted + E / S_shifted[:, None]
+    P = np.divide(E, S_shifted[:, None], out=E)
+    Q = np.divide(E2, q_shifted, out=E2)
+    dZ = np.add(Q, P, out=Q)
     return L, Gradients(Z=dZ)

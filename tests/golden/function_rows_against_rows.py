@@ -11,5 +11,5 @@ def f(U):
     L = np.add.reduce(pairs**3, axis=None)
 
     G_pairs = 3 * pairs**2
-    dU = (G_pairs * (1 - pairs**2).T).T @ U + (G_pairs * (1 - pairs**2).T) @ U
+    dU = ((G_pairs * (1 - pairs**2).T).T + G_pairs * (1 - pairs**2).T) @ U
     return L, Gradients(U=dU)

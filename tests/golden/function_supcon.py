@@ -21,5 +21,5 @@ def f(Z, M, tau=0.1):
 
     part2 = E * (1 - np.eye(N, dtype=Z.dtype)) / T_shifted[:, None]
     G = part2 - M / np.add.reduce(M, axis=1, keepdims=True)
-    dZ = (G.T @ Z + G @ Z) / tau
+    dZ = (G + G.T).T @ Z / tau
     return L, Gradients(Z=dZ)
