@@ -12,6 +12,9 @@ from symgrad.engine.named_functions import named, written_out
 from symgrad.engine.summation import split_sums, terms_apart
 from symgrad.notation import Array
 
+MOST_PARTS = 60
+"""A longer form is not taken if brackets in sums are multiplied out for it."""
+
 
 def plainest_matrix(expr: Expr, indices: Sequence[Idx], arrays: Mapping[str, Array]) -> Expr | None:
     """The simplest matrix form of ``expr`` as it is or with its sums split, with common factors taken out.
@@ -22,9 +25,10 @@ def plainest_matrix(expr: Expr, indices: Sequence[Idx], arrays: Mapping[str, Arr
     expr = named(expr)
     candidates = dict.fromkeys((expr, terms_apart(expr)))
     forms = [form for form in (to_matrix(each, indices, arrays) for each in candidates) if form is not None]
-    if not forms and (form := to_matrix(split_sums(expr), indices, arrays)) is not None:
-        forms = [form]
     plainest = min(map(_factored, forms), key=_spread_out, default=None)
+    if plainest is None and (form := to_matrix(split_sums(expr), indices, arrays)) is not None:
+        factored = _factored(form)
+        plainest = factored if _spread_out(factored)[1] <= MOST_PARTS else None
     return None if plainest is None else written_out(plainest)
 
 

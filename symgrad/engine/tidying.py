@@ -122,7 +122,7 @@ def _factored(expr: sp.Expr) -> sp.Expr:
     names = {atom: sp.Symbol(f"atom{number}") for number, atom in enumerate(atoms)}
     if len(atoms) > MOST_FACTORED or not is_multiplied_out_soon(expr):
         return expr
-    return replaced(sp.factor(_with_symbols(expr, names)), {name: atom for atom, name in names.items()})
+    return _signed(replaced(sp.factor(_with_symbols(expr, names)), {name: atom for atom, name in names.items()}))
 
 
 def _tidy_atoms(expr: sp.Expr, weights: dict[str, int]) -> sp.Expr:

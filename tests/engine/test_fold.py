@@ -81,6 +81,10 @@ TIDY: dict[str, tuple[Expr, Expr]] = {
     "within a sum": (Sum(y * p - y * z, k), Sum(y * (p - z), k)),
     "a product": (y * p / size, y * p / size),
     "sizes in front": (y * p / size + z * p / size, p * (y + z) / size),
+    "two sums with a factor": (Sum(y * p, k) + Sum(Y[n, j] * Z[n, j], j), Sum(y * (p + z), k)),
+    "two sums with opposite brackets": (Sum(y * (p - z), k) + Sum(p * (z - p), k), Sum((y - p) * (p - z), k)),
+    "two sums without a factor": (Sum(y * p, k) + Sum(z**2, k), Sum(y * p, k) + Sum(z**2, k)),
+    "two sums beside factors": (u * Sum(y * p, k) + v * Sum(y * z, k), u * Sum(y * p, k) + v * Sum(y * z, k)),
 }
 
 

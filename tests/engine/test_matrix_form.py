@@ -335,6 +335,11 @@ TEXTBOOK = {
     "sum(diag(A) ** 2)": ("A: N N", "A", "2 A ⊙ I_N"),
     "sum(log(diag(A)))": ("A: N N", "A", "diag(1_N ⊘ diag(A))"),
     "sum((A + A.T - A * eye(N)) * B)": ("A: N N, B: N N", "A", "B + Bᵀ − B ⊙ I_N"),
+    "sum(S * sum((X[:, None] - X[None])**2, axis=2))": (
+        "X: N D, S: N N",
+        "X",
+        "2 (X ⊙ ((S + Sᵀ) 1_N 1_Dᵀ) − (S + Sᵀ) X)",
+    ),
 }
 """Losses in one line -> shapes, the array, and the gradient as a textbook writes it."""
 
@@ -345,6 +350,11 @@ def test_a_gradient_is_written_as_in_a_textbook(text: str) -> None:
     derivation = symgrad.derive(parse(text, shapes, wrt))
     assert expression_text(derivation.gradients[wrt].matrix, derivation.record) == expected
     assert not derivation.prove().faults
+
+
+def test_a_sum_is_not_multiplied_out_for_a_matrix_form_that_is_too_long_to_read() -> None:
+    kernel = parse("sum(exp(-sum((X[:, None] - X[None])**2, axis=2)) * Y)", "X: N D, Y: N N", "X")
+    assert symgrad.derive(kernel).gradients["X"].matrix is None
 
 
 def test_a_definition_keeps_the_form_in_which_it_was_written() -> None:
