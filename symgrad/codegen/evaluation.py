@@ -24,6 +24,7 @@ from symgrad.codegen.plan.kernels import logaddexp, meant, numbers_chosen, sigmo
 from symgrad.codegen.plan.schedule import Assignment, written_out
 from symgrad.codegen.plan.shifts import Shift
 from symgrad.codegen.plan.stable_forms import Evaluated, Rewriting, evaluated
+from symgrad.engine.named_functions import written_out as in_formulas
 from symgrad.engine.summation import ordered_sums
 from symgrad.equations import abbreviation, node
 from symgrad.index_letters import fresh_letter, lettered
@@ -226,7 +227,8 @@ def lines_of(lowered: Lowered, first: int) -> Record:
     parts: dict[str, Assignment] = {}  # arrays that only the code names
     lines: list[tuple[Expr, Expr]] = []
     for assign in lowered.program:
-        means = written_out(replaced(meant(ir.meaning(assign.node, positive)), lowered.sizes), parts)
+        formula = in_formulas(meant(ir.meaning(assign.node, positive)))
+        means = written_out(replaced(formula, lowered.sizes), parts)
         if assign.name not in stable:
             entry = entries.get(assign.name, assign.entry)
             parts[assign.name] = Assignment(entry, means)

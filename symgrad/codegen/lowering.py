@@ -14,6 +14,7 @@ from symgrad.codegen.array_program import number as literal
 from symgrad.codegen.operations import added, call, contracted, power, product, reading_order, reduced, signed
 from symgrad.codegen.plan.kernels import KNOWN, meant, weighted
 from symgrad.codegen.plan.schedule import Assignment
+from symgrad.engine.named_functions import FORMULAS
 from symgrad.engine.summation import contract, has_delta
 from symgrad.errors import UnsupportedError
 from symgrad.functions import selection
@@ -89,7 +90,7 @@ class Lowering:
             row, index = expr.args
             of = self._node(row, order)
             return ir.Largest(of.letters, of, index)
-        if expr.func in KNOWN:
+        if expr.func in KNOWN or expr.func in FORMULAS:
             return call(expr.func, [self._node(arg, order) for arg in expr.args], self.layout(order))
         raise UnsupportedError(f"no NumPy function is known for {expr.func.__name__} in {expr}")
 

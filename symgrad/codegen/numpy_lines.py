@@ -6,11 +6,11 @@ memory, and helpers that are used once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from sympy import Function, S, Sum, erf, log
+from sympy import Expr, Function, S, Sum, erf, factor_terms, log
 from sympy.printing.numpy import NumPyPrinter
 
 from symgrad.codegen import runtime
@@ -18,19 +18,25 @@ from symgrad.codegen.array_plan import Lowered
 from symgrad.codegen.array_program import (
     Assign,
     Call,
+    Contract,
     Fill,
+    Largest,
     Layout,
     Load,
+    Negative,
     Node,
     Number,
+    Power,
     Product,
     Reduce,
     Terms,
+    loads,
     mapped,
     number,
+    numbered,
     walk,
 )
-from symgrad.codegen.identifiers import RESERVED, part_name, python_names
+from symgrad.codegen.identifiers import RESERVED, free, part_name, python_names
 from symgrad.codegen.lowering import Lowering
 from symgrad.codegen.module_frame import Inputs, functions_for
 from symgrad.codegen.numpy_emitter import ARRAY_FUNCTIONS, NumpyEmitter
@@ -52,8 +58,9 @@ from symgrad.codegen.python_source import (
     written,
 )
 from symgrad.codegen.temporaries import hoisted
+from symgrad.engine.named_functions import FORMULAS, Phi, named, phi
 from symgrad.functions import equal, step, where
-from symgrad.notation import name_of
+from symgrad.notation import array_names, name_of
 from symgrad.steps import Record
 
 SPELLED: Mapping[type[Function], str] = {
@@ -62,20 +69,31 @@ SPELLED: Mapping[type[Function], str] = {
     step: "np.heaviside({}, {})",
     equal: "np.equal({}, {}).astype(float)",
     erf: "np.vectorize(math.erf)({})",
+    Phi: "Phi({})",
+    phi: "phi({})",
 }
 """Templates of calls. NumPy spells in one expression what generated modules have functions of their own for."""
+NORMAL = {
+    Phi: "Phi = np.vectorize(lambda x: (1 + math.erf(x / math.sqrt(2))) / 2)",
+    phi: "phi = lambda x: np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)",
+}
+"""The lines that define the distribution function of the normal distribution, and its density."""
+LONGEST = 108
+"""A longer expression, in characters, gets a line for its longest part."""
 CONSTANTS = NumPyPrinter()
 ZERO, ONE = number(S.Zero), number(S.One)
+ENTRYWISE = (Call, Negative, Power, Product, Terms)
 
 
 def numpy_lines(record: Record) -> str:
     """The lines, after the functions that NumPy lacks. They read the inputs and the sizes by their names, and assign
     the output, and to ``dW`` the gradient of ``W``. Raises ``UnsupportedError`` for what NumPy code cannot express."""
-    program, (lowered, sums) = record.program, _lowered(record)
+    program, (lowered, exponentials) = record.program, _lowered(record)
     axes = [axis.name for axis in program.axes]
-    names = python_names((*program.arrays, *(a.name for a in lowered.equations)), axes, dict(program.labels))
+    inside = [array.name for array in program.inputs] + [assign.name for assign in lowered.program]
+    names = python_names(inside, axes, _conventional(lowered.program, exponentials, inside) | dict(program.labels))
     inputs, taken = Inputs(record, names), {*names.values(), *axes, *RESERVED}
-    emitter = _Emitter(names, inputs.dtype, sums=sums)
+    emitter = _Emitter(names, inputs.dtype, sums=frozenset(exponentials.values()))
 
     def named_part() -> str:
         name = part_name(taken)
@@ -83,14 +101,23 @@ def numpy_lines(record: Record) -> str:
         return name
 
     program_lines = [replace(assign, node=_with_means(assign.node)) for assign in lowered.program]
-    split = [part for a in program_lines for part in hoisted(a, lambda n: len(emitter.text(n).code), named_part)]
-    lines = [emitter.assigned(assign) for assign in split]
+    program_lines = _logarithms_named(program_lines, exponentials, names, taken)
+    outputs = {a.name for a in lowered.equations if a.is_output}
+    emitter = replace(emitter, columns=_columns(program_lines, outputs))
+    split = [
+        part for a in program_lines for part in hoisted(a, lambda n: len(emitter.text(n).code), named_part, LONGEST)
+    ]
+    emitter = replace(emitter, columns=_columns(split, outputs))
+    lines = [line for assign in split for line in emitter.lines(assign)]
     for name, columns in ((name, program.arrays[name].axes[1].name) for name, _ in program.labels):
         lines.insert(0, written(f"{names[name]} = np.eye({{}})[{names[name]}]", used(columns)))
     needs = needs_of(lines)
     functions = functions_for(needs, runtime).values()
-    imports = ["import math"] if "math" in needs or any("math." in source for source in functions) else []
-    lines = [*_sizes(inputs, [axis for axis in axes if axis in needs]), *lines]
+    calls = {part.function for a in lowered.program for part in walk(a.node) if isinstance(part, Call)}
+    normal = [Source(line) for function, line in NORMAL.items() if function in calls]
+    sources = [*functions, *(line.code for line in normal)]
+    imports = ["import math"] if "math" in needs or any("math." in source for source in sources) else []
+    lines = [*normal, *_sizes(inputs, [axis for axis in axes if axis in needs]), *lines]
     return "\n\n\n".join([*imports, *functions, "\n".join(line.code for line in lines)])
 
 
@@ -100,13 +127,23 @@ def lines_program(record: Record) -> Lowered:
 
 
 @lru_cache(maxsize=1)
-def _lowered(record: Record) -> tuple[Lowered, frozenset[str]]:
-    """The array program, and its arrays that are sums of shifted exponentials, of which the largest is 1: their
-    logarithms are finite."""
+def _lowered(record: Record) -> tuple[Lowered, dict[str, str]]:
+    """The array program, and for its shifted exponentials the sums of them, or "": the largest is 1, so the logarithms
+    of sums are finite."""
     equations = evaluated(record)
     plan = equations.coded
+    if not {"Phi", "phi"} & {*record.program.arrays}:
+        plan = [replace(a, rhs=_distributions_named(a.rhs)) for a in plan]
     uses = uses_of(plan)
+    relative = {name_of(part.relative) for part in equations.parts if isinstance(part, Shift)}
+    sums = {a.name: array_of(a.rhs.function) for a in plan if isinstance(a.rhs, Sum)}
+    sums = {total: name for total, name in sums.items() if name in relative}
     once = {a.name for a in plan if a.is_helper and not a.is_output and uses[a.name] == 1}
+    once |= {
+        name
+        for name in sums
+        if uses[name] == 1 and not any(name in array_names(part) for a in plan for part in a.rhs.atoms(log))
+    }
     lowered = Lowered(record, equations.assignments, plan, once, {S.NegativeInfinity: equations.floor[()]})
     lowering = Lowering(record.program)
     for a in plan:
@@ -119,9 +156,94 @@ def _lowered(record: Record) -> tuple[Lowered, frozenset[str]]:
         else:
             lowered.program.append(Assign(a.name, a.indices, node))
             lowering.store(a.name, a.indices, a.indices)
-    relative = {name_of(part.relative) for part in equations.parts if isinstance(part, Shift)}
-    sums = (a for a in plan if isinstance(a.rhs, Sum) and array_of(a.rhs.function) in relative)
-    return lowered, frozenset(a.name for a in sums)
+    return lowered, dict.fromkeys((a.name for a in plan if a.name in relative), "") | {n: s for s, n in sums.items()}
+
+
+def _distributions_named(rhs: Expr) -> Expr:
+    """A right side with the functions of the normal distribution by name, if it has no others that have names."""
+    new = factor_terms(named(rhs)) if rhs.has(erf) else rhs
+    return rhs if any(new.has(f) for f in FORMULAS.keys() - NORMAL.keys()) else new
+
+
+def _conventional(program: Sequence[Assign], exponentials: Mapping[str, str], taken: Sequence[str]) -> dict[str, str]:
+    """The names of a softmax in the lines, P = E / S; if E is taken, E_P; its shifted logits likewise."""
+    better = {total: total.removesuffix("_shifted") for total in exponentials.values()}
+    for exponential in exponentials:
+        owners = [
+            a.name for a in program for f in a.node.args if isinstance(a.node, Product) and exponential in loads(f)
+        ]
+        exponents = [loads(a.node) for a in program if a.name == exponential]
+        parts = [exponential, *(name for names in exponents for name in names if "shifted" in name)]
+        better |= {name: f"{name.rstrip('0123456789')}_{owners[0]}" for name in parts if owners and name[-1].isdigit()}
+    return {name: new for name, new in better.items() if new not in taken}
+
+
+def _logarithms_named(
+    program: Sequence[Assign], exponentials: Mapping[str, str], names: dict[str, str], taken: set[str]
+) -> list[Assign]:
+    """The program with logarithms of probabilities P = E / S, which are exponents minus log S, in an array log_P."""
+    exponents = {a.name: a.node.operands[0] for a in program if a.name in exponentials and isinstance(a.node, Call)}
+    lines = list(program)
+    for a in program:
+        match a.node:
+            case Product(_, (Load(_, top),), (Load(_, total),)) if exponentials.get(top) == total:
+                parts = [p for line in lines for p in walk(line.node) if _is_logarithm(p, exponents[top], total)]
+                same = [part for part in parts if numbered(part)[0] == numbered(parts[0])[0]]
+                if same:
+                    name = free(f"log_{names[a.name]}", taken)
+                    names[name] = name
+                    first = next(n for n, line in enumerate(lines) if parts[0] in walk(line.node))
+                    known: dict[Node, Node] = {part: Load(part.letters, name, part.letters) for part in same}
+                    lines = [replace(line, node=mapped(line.node, known)) for line in lines]
+                    lines.insert(first, Assign(name, parts[0].letters, parts[0]))
+    return lines
+
+
+def _is_logarithm(node: Node, exponent: Node, total: str) -> bool:
+    """Whether a node is the exponent of a shifted exponential minus the logarithm of the sum of these."""
+    match node:
+        case Terms(_, (one, Negative(_, Call(_, function, (Load(_, name),))))):
+            return function is log and name == total and numbered(one)[0] == numbered(exponent)[0]
+    return False
+
+
+def _columns(program: Sequence[Assign], outputs: set[str]) -> frozenset[str]:
+    """The arrays with an entry for each row that every user broadcasts along the rows: they keep an axis of length one,
+    as ``keepdims=True`` does."""
+    kept = {a.name for a in program if len(a.letters) == 1 and a.name not in outputs}
+    wrong = kept
+    while wrong:
+        wrong = {a.name for a in program if not (_keeps_axis(a.node) or _is_column(a.node, kept))} & kept
+        wrong |= {name for a in program for name in _misused(a.node, a.letters, kept, whole=a.name in kept)}
+        kept = kept - wrong
+    return frozenset(kept)
+
+
+def _keeps_axis(node: Node) -> bool:
+    """Whether a node is a sum along the rows of a matrix."""
+    return isinstance(node, Reduce) and len(node.of.letters) == 2 and node.letters == node.of.letters[:1]
+
+
+def _is_column(node: Node, kept: Collection[str]) -> bool:
+    """Whether a node has an entry for each row, computed entry by entry from arrays in ``kept``."""
+    if isinstance(node, Load):
+        return node.name in kept
+    parts = [arg for arg in node.args if arg.letters]
+    is_entrywise = isinstance(node, ENTRYWISE) and len(node.letters) == 1 and bool(parts)
+    return is_entrywise and all(_is_column(arg, kept) for arg in parts)
+
+
+def _misused(node: Node, layout: Layout, kept: Collection[str], *, whole: bool = False) -> set[str]:
+    """The arrays in ``kept`` that a node, broadcast over ``layout``, needs without their axis of length one. A
+    ``whole`` node may be a column."""
+    if _is_column(node, kept):
+        return set() if whole or (len(layout) == 2 and node.letters == layout[:1]) else loads(node) & {*kept}
+    if isinstance(node, ENTRYWISE):
+        return set[str]().union(*(_misused(arg, node.letters, kept) for arg in node.args))
+    if isinstance(node, (Reduce, Contract)):
+        is_sum = isinstance(node, Reduce) and not node.letters
+        return set[str]().union(*(_misused(arg, arg.letters, kept, whole=is_sum) for arg in node.args))
+    return loads(node) & {*kept}
 
 
 @dataclass(frozen=True)
@@ -157,15 +279,38 @@ def _sizes(inputs: Inputs, axes: Sequence[str]) -> list[Source]:
 
 @dataclass(frozen=True)
 class _Emitter(NumpyEmitter):
-    """Emits NumPy as people write it; ``sums`` are arrays whose logarithms are finite."""
+    """Emits NumPy as people write it; ``sums`` are arrays whose logarithms are finite, ``columns`` those that keep an
+    axis of length one."""
 
     sums: frozenset[str] = frozenset()
+    columns: frozenset[str] = frozenset()
+
+    def lines(self, assign: Assign) -> list[Source]:
+        """The lines of an assignment."""
+        name = self.names[assign.name]
+        match assign.node:
+            case Reduce() as total if assign.name in self.columns:
+                return [written(f"{name} = {{}}", self._reduced(total, ", keepdims=True"))]
+            case Largest(letters, Load() as of, index) if letters == assign.letters:
+                along = f"axis={letters.index(index)}, keepdims=True"
+                largest = written(f"{name} = {{}} == np.max({{}}, {along})", self.text(of), self.text(of))
+                return [largest, Source(f"{name} = {name} / np.sum({name}, {along})")]
+        return [self.assigned(assign)]
+
+    def over(self, node: Node, layout: Layout) -> Source:
+        is_column = len(layout) == 2 and node.letters == layout[:1] and _is_column(node, self.columns)
+        return self.text(node) if is_column else super().over(node, layout)
 
     def _text(self, node: Node) -> Source:
         match node:
             case Number(_, value) if not value.is_Rational and not value.is_Symbol:
                 code = CONSTANTS.doprint(value).replace("numpy.", "np.")
                 return Source(code, Strength.SUM if value.is_Add or value.is_Mul else Strength.CALL)
+            case Product(letters, above, below) if any(map(_is_test, above)) and not all(
+                map(_is_test, (*above, *below))
+            ):
+                parts = [self._test(f, letters) if _is_test(f) else self.over(f, letters) for f in above]
+                return quotient(parts, [self.over(f, letters) for f in below])
             case Call(letters, function, operands) if function is weighted and not self._may_be_infinite(operands[1]):
                 return quotient([self.over(operand, letters) for operand in operands], [])
             case Call(letters, function, (condition, *choices)) if function is where and _is_test(condition):

@@ -68,13 +68,15 @@ def second_operand(node: ir.Node) -> tuple[str, ir.Node]:
     return "", node
 
 
-def hoisted(assign: ir.Assign, length: Callable[[ir.Node], int], fresh: Callable[[], str]) -> list[ir.Assign]:
+def hoisted(
+    assign: ir.Assign, length: Callable[[ir.Node], int], fresh: Callable[[], str], longest_line: int = LONGEST
+) -> list[ir.Assign]:
     """Split the longest parts off a long assignment, by their ``length`` in source; ``fresh`` names a part."""
     lines: list[ir.Assign] = []
 
     def shortened(node: ir.Node) -> ir.Node:
         node = ir.mapped(node, {arg: shortened(arg) for arg in node.args})
-        while length(node) > LONGEST and (parts := [part for part in _parts(node) if length(part) > SHORT]):
+        while length(node) > longest_line and (parts := [part for part in _parts(node) if length(part) > SHORT]):
             longest = max(parts, key=length)
             name = fresh()
             lines.append(ir.Assign(name, longest.letters, longest))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -73,13 +74,62 @@ def test_the_lines_of_cross_entropy() -> None:
         "Z = X @ W + b",
         "Z_shifted = Z - np.max(Z, axis=1, keepdims=True)",
         "E = np.exp(Z_shifted)",
-        "S_shifted = np.sum(E, axis=1)",
-        "P = E / S_shifted[:, None]",
-        "L = -np.sum(Y * (Z_shifted - np.log(S_shifted)[:, None])) / N",
+        "S = np.sum(E, axis=1, keepdims=True)",
+        "P = E / S",
+        "log_P = Z_shifted - np.log(S)",
+        "L = -np.sum(Y * log_P) / N",
         "G = (P - Y) / N",
         "dW = X.T @ G",
         "db = np.sum(G, axis=0)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("softmax_mse", ["P = E / np.sum(E, axis=1, keepdims=True)"]),
+        ("attention_head", ["E_A = np.exp(E - np.max(E, axis=1, keepdims=True))"]),
+        ("attention_head", ["A = E_A / np.sum(E_A, axis=1, keepdims=True)"]),
+        ("relu_perceptron", ["G_A = G_H1 * (A > 0)"]),
+        ("gelu_perceptron", ["Phi = np.vectorize(lambda x: (1 + math.erf(x / math.sqrt(2))) / 2)", "H1 = A * Phi(A)"]),
+        ("gelu_perceptron", ["phi = lambda x: np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)"]),
+        ("gelu_perceptron", ["G_A = G_H1 * (Phi(A) + A * phi(A))"]),
+        (
+            "multiclass_hinge",
+            ["Q = V == np.max(V, axis=1, keepdims=True)", "Q = Q / np.sum(Q, axis=1, keepdims=True)"],
+        ),
+        ("layer_norm", ["mu = np.mean(X, axis=1, keepdims=True)", "S = np.sqrt(v + eps)", "Xhat = (X - mu) / S"]),
+    ],
+)
+def test_as_a_lecturer_writes_it(name: str, lines: list[str]) -> None:
+    assert {*lines} <= {*derived(name).numpy_lines.splitlines()}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_catalogue_needs_no_names_of_parts(name: str) -> None:
+    text = derived(name).numpy_lines
+    assert not re.search(r"\bpart\d|S_shifted|\bE2|heaviside\([\w]+, 0\)|def _", text)
+
+
+def test_an_array_that_is_used_along_rows_and_alone_has_one_axis() -> None:
+    text = "sum((X - mean(X, axis=1, keepdims=True))**2) + w @ mean(X, axis=1) + sum(exp(mean(X, axis=1)))"
+    derivation = symgrad.derive(parse(text, "X: N D, w: N"), ["X", "w"])
+    assert "mu = np.mean(X, axis=1)" in derivation.numpy_lines and "mu[:, None]" in derivation.numpy_lines
+    inputs = point(derivation, 1.0)
+    _, derivatives = computed(derivation, *inputs)
+    for ours, theirs in zip(derivatives, derivation.to_numpy()(*inputs)[1], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9)
+
+
+def test_tests_alone_are_numbers() -> None:
+    """The sum of two comparisons would be a logical or, and a comparison has no minus."""
+    derivation = symgrad.derive(
+        parse("sum(maximum(x, 0)) + sum(maximum(x - y, 0)) - sum(maximum(z, 0))", "x: N, y: N, z: N")
+    )
+    inputs = [np.array([1.0, 2.0, -3.0]), np.array([0.5, -1.0, 2.0]), np.array([1.0, -1.0, 2.0])]
+    _, derivatives = computed(derivation, *inputs)
+    for ours, theirs in zip(derivatives, derivation.to_numpy()(*inputs)[1], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize(
