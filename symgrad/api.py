@@ -147,7 +147,7 @@ class Derivation(Documents):
         from symgrad.codegen import to_source
 
         if target == "numba" and sizes:
-            raise InputError("sizes (--shape) apply only to the target scalar")
+            raise InputError("sizes (--shape) work only with the target scalar")
         remarks = self._refuse(target) if check else ()
         words = (*self.closed_form_words(), *(["", *remarks] if remarks else []))
         if target == "numba":

@@ -1,4 +1,4 @@
-"""The errors: each message is one line that names what is wrong and says what was expected."""
+"""The errors: the first line of a message names what is wrong and says what was expected."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,7 +42,8 @@ def nested(what: str, equation: str = "") -> Iterator[None]:
 
 
 class InputError(SymgradError):
-    """An argument is wrong: an unknown loss, a wrong shape, a label out of range, a malformed file."""
+    """An argument is wrong: an unknown loss, axes that do not fit, a malformed file. Generated functions, which
+    stand alone, raise ``ValueError`` for wrong arrays and labels."""
 
 
 class RefutedError(SymgradError):

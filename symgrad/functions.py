@@ -193,7 +193,8 @@ class selection(_Piecewise):
 
 
 class selected(_Piecewise):
-    """``selected(position, *values)``: entry number ``position``, counted from 0, of the selection of ``values``."""
+    """``selected(position, *values)``: the share of ``values[position]``, counted from 0, among the largest:
+    1/t if it is one of the t largest, else 0."""
 
 
 def real(expr: Basic) -> Any:

@@ -143,15 +143,22 @@ def parser(runs: Mapping[str, Run]) -> Parser:
 
     command("losses", "list the catalogue of losses")
 
-    show = command("derive", "print a derivation, with the proof of each line", parents=[loss], epilog=DERIVE)
-    show.add_argument("--notation", choices=("index", "matrix", "both"), default="both")
-    show.add_argument("--full", action="store_true", help="show every line, not one for each idea")
-    show.add_argument("--steps", default="all", metavar="LINES", help="all, none (only the closed forms), or 5-13, 20")
+    show = command("derive", "print a derivation, and prove each line", parents=[loss], epilog=DERIVE)
+    show.add_argument("--notation", choices=("index", "matrix", "both"), default="both", help="default: both")
+    show.add_argument("--full", action="store_true", help="show every line (default: one for each idea)")
+    show.add_argument(
+        "--steps",
+        default="all",
+        metavar="LINES",
+        help="line numbers, such as 5-13, 20; all (default); or none: only the results",
+    )
     by_name = f"default: by the name of FILE ({', '.join(FORMATS)}), else text"
     show.add_argument("--format", choices=tuple(FORMATS.values()), help=by_name)
     show.add_argument("--standalone", action="store_true", help="with --format latex: a complete document for pdflatex")
     show.add_argument("--code", action="store_true", help="also show how the generated code evaluates the loss")
-    show.add_argument("--shape", metavar="N,D,C", help="print each matrix and gradient entry at this size instead")
+    show.add_argument(
+        "--shape", metavar="N,D,C", help="print every entry of the matrices at these sizes of the axes instead"
+    )
 
     summary = "write the gradient as a Python module that needs only NumPy"
     generate = command("generate", summary, parents=[loss], epilog=GENERATE)

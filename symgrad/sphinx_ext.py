@@ -309,7 +309,7 @@ def _outside_tables(app: Sphinx, doctree: nodes.document) -> None:
     """Reject derivations in table cells: they are too wide, and TeX refuses them."""
     within = (node for cell in doctree.findall(nodes.entry) for node in cell.findall(derivation_node))
     for node in dict.fromkeys(within):  # once, even in nested tables
-        error = InputError("a derivation does not fit into a table cell")
+        error = InputError("a derivation is too wide for a table cell: move it out of the table")
         _fail(error, f"{node.source}:{node.line}", app.env)
 
 

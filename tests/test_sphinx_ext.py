@@ -303,7 +303,8 @@ def test_every_mistake_stops_the_build_and_is_one_line(tmp_path: Path) -> None:
 def test_a_derivation_in_a_table_is_refused(tmp_path: Path) -> None:
     rst = "Page\n====\n\n.. list-table::\n\n   * - .. symgrad:: mse\n\n     - :symgrad:`mse w`\n"
     write(tmp_path, {"conf.py": CONF, "index.rst": rst})
-    assert errors(run(tmp_path), tmp_path) == ["index.rst:6: ERROR: a derivation does not fit into a table cell"]
+    message = "a derivation is too wide for a table cell: move it out of the table"
+    assert errors(run(tmp_path), tmp_path) == [f"index.rst:6: ERROR: {message}"]
 
 
 def test_a_mistake_in_markdown(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def _parsed(text: str, names: Iterable[str]) -> ast.expr:
         tree = ast.parse(text, mode="eval").body
     except SyntaxError as error:
         column = min((error.offset or len(text) + 1) - 1, len(text))
-        message = InputError(f"column {column + 1}: {error.msg}")
+        message = InputError(f"column {column + 1}: not a Python expression: {error.msg}")
         raise with_location(message, Span("expression", 0, text, column, column + 1)) from None
     except (ValueError, RecursionError, MemoryError):
         raise InputError("the expression cannot be parsed: it is too long or nested too deeply") from None

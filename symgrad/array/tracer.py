@@ -44,8 +44,8 @@ def run(trace: Trace, name: str, function: Callable[..., Any], args: Sequence[An
             inner = inner.__cause__ or inner.__context__
         if inner is not None:
             raise inner from None
-        words = str(error).splitlines()[0] if str(error) else ""
-        short: SymgradError = InputError(f"{name} raised {type(error).__name__}: {words}")
+        words = f": {str(error).splitlines()[0]}" if str(error) else ""
+        short: SymgradError = InputError(f"{name} raised {type(error).__name__}{words}")
         if isinstance(error, ZeroDivisionError):
             short = ProgramError("division by zero")
         raise with_location(short, _raised_at(error.__traceback__)) from error

@@ -114,7 +114,8 @@ class Comparison:
     def where(self, claim: Claim, assumed: tuple[Assumption, ...], kind: type[Undefined] | type[OutsideField]) -> str:
         """The sizes at which a line is undefined ("C = 1"), or a shape if no axis alone is the cause, or "" if none.
 
-        With the kind ``OutsideField``, the sizes at which the program or its derivative is.  Raises ``Refuted``.
+        With the kind ``OutsideField``: the sizes at which the program or its derivative cannot be evaluated. ``VALUES``
+        for a line that is undefined at some points only.  Raises ``Refuted``.
         """
         first = self.shapes[0]
         ones = (_resized(first, axis, 1) for axis, _ in first)

@@ -82,9 +82,9 @@ def _labels(record: Record, sizes: Mapping[str, int]) -> list[Labels]:
 
 
 class _Comparison:
-    """One gradient at a shape, with the values of ``labels``.
+    """Compares the closed form of a gradient with SymPy's derivative of the loss, at a shape, for given ``labels``.
 
-    Both sides are written in the inputs, and in the array of the gradient if it is not an input.
+    Both are written in the inputs, and in the array of the gradient if it is not an input.
     """
 
     def __init__(self, record: Record, sizes: Mapping[str, int], gradient: Gradient, labels: Labels) -> None:

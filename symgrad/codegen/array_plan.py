@@ -52,13 +52,17 @@ class Section:
 
 
 class Plan:
-    """The plan of ``record``. ``blocks`` says which equations are evaluated for a block of ``count`` rows: ``main`` are
-    their assignments (all of them without blocks), ``before`` and ``after`` the others. ``checks`` come before
-    ``main``: numbers that are 0 if an assumption holds, with its words. ``lowered`` is the whole, for the proof.
-    ``names`` gives the Python name of every array; names in ``taken`` are in use. ``labels`` are the inputs that may be
-    given as labels, ``rowwise`` those with an entry for each row. ``output``, ``gradients`` and ``row_results`` (what a
-    block returns) are nodes, each with the required order of axes, if any. ``is_quiet`` says that infinities or NaN may
-    come up on the way to finite results."""
+    """The plan of ``record``.
+
+    - ``before``, ``main``, ``after``: the assignments. ``main`` is evaluated for each block of ``count`` rows, as
+      ``blocks`` says; without blocks, it has all assignments.
+    - ``checks``: pairs of a number that is 0 if an assumption holds, and the words for it; evaluated before ``main``.
+    - ``output``, ``gradients``, ``row_results`` (what a block returns): nodes, with the order of axes if it matters.
+    - ``lowered``: the whole plan, for the proof.
+    - ``names``: the Python name of every array. ``taken``: all names in use.
+    - ``labels``: the inputs that may be given as labels. ``rowwise``: those with an entry for each row.
+    - ``is_quiet``: whether infinities or NaN may occur on the way to finite results.
+    """
 
     def __init__(self, record: Record) -> None:
         self.record = record

@@ -40,7 +40,7 @@ def to_source(
         raise InputError(f"unknown target {target!r}: expected one of {', '.join((*TARGETS, 'numba'))}")
     if target == "numpy":
         if sizes:
-            raise InputError("sizes (--shape) apply only to the target scalar")
+            raise InputError("sizes (--shape) work only with the target scalar")
         return module(record, name, closed_form)
     if sizes is None:
         raise InputError("the target scalar needs a size for each axis")

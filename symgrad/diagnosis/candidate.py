@@ -138,7 +138,9 @@ def returned(
         try:
             value = candidate(*arguments)
         except SystemExit as end:
-            raise InputError(f"{called(candidate)} exits the program with the code {end.code}") from None
+            raise InputError(
+                f"{called(candidate)} ends the program, with the code {end.code}; it must return the gradients"
+            ) from None
     parts = list(value) if isinstance(value, (tuple, list)) else [value]
     if len(parts) == 2 and isinstance(parts[1], (tuple, list)) and _shape(parts[0]) == ():
         parts = list(parts[1])  # the loss and its gradients, as the generated functions return them

@@ -77,7 +77,7 @@ def floats(values: np.ndarray) -> np.ndarray:
 
 
 def clean(values: np.ndarray) -> np.ndarray:
-    """The numbers with 0 in place of rounding errors, relative to the largest number, and of negative zeros."""
+    """The numbers with 0 in place of -0, and of what is only a rounding error next to the largest number."""
     dust = DUST * np.abs(values).max(initial=0.0)
     return np.where(np.abs(values) <= dust, 0.0, values)
 

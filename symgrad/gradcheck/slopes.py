@@ -54,8 +54,8 @@ UNKNOWN = Slope(math.nan, math.inf)
 
 
 def noise(function: Function, epsilon: float) -> float:
-    """The noise of the values of ``function`` near 0: their distance from a smooth function, at least the rounding
-    ``epsilon`` of the values."""
+    """The noise in the values of ``function`` near 0, estimated from differences of high order; never less than the
+    rounding ``epsilon`` of the values."""
     level = epsilon / 2 * abs(function(0.0))
     for spacing in SPACINGS:
         row = np.array([function(spacing * number) for number in range(POINTS)])

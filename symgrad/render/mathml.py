@@ -213,7 +213,7 @@ def markup(latex: str, display: str = "block") -> str:
     try:
         xml = convert(re.sub(LONE, r"\\text{\1}", latex), display=display).replace(f' xmlns="{NAMESPACE}"', "", 1)
     except Exception as error:  # latex2mathml's own errors have no common class, and some are IndexError
-        raise UnsupportedError(f"latex2mathml does not take {latex}: {error}") from error
+        raise UnsupportedError(f"latex2mathml cannot write {latex} as MathML: {error}") from error
     root = _tree(xml, latex)
     if left := LEFTOVER.search(NOT_TEXT.sub(" ", xml)):
         raise UnsupportedError(f"latex2mathml does not know {left[0]} in {latex}")

@@ -36,9 +36,9 @@ from symgrad.render.symbols import Vocabulary
 def ordered(expr: Basic, names: Vocabulary, *, matrix: bool | None = None, as_written: bool = False) -> tree.Node:
     """An expression (scalar, matrix expression or explicit matrix) in reading order.
 
-    ``matrix`` tells whether it is in matrix notation, where the adjoint of a scalar is a letter and not a derivative
-    (default: whether it contains matrices). ``as_written`` keeps the signs of brackets, as the author wrote them.
-    Raises ``UnsupportedError`` for a class that is not in the table.
+    ``matrix``: matrix notation (default: if the expression contains matrices). There the adjoint of a scalar is
+    printed as a letter, not as a derivative. ``as_written`` keeps the signs of brackets, as the author wrote them.
+    Raises ``UnsupportedError`` for a class of expressions that cannot be printed.
     """
     if names.names_functions and not as_written and isinstance(expr, sp.Expr):
         expr = named(expr)

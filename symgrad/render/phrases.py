@@ -1,4 +1,5 @@
-"""The phrases of a page in every notation: headings, remarks, reasons and marks."""
+"""The phrases of a page in every notation: headings, remarks and tables. The engine writes the reasons of lines, and
+``check/marks.py`` the words of marks."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ class _Search:
     # --- points at kinks ----------------------------------------------------------------------------------------------
 
     def rounded(self, point: SamplePoint) -> SamplePoint:
-        """A point with its movable inputs rounded to nonzero multiples of 1/8."""
+        """A point with its movable inputs rounded to multiples of 1/8; what rounds to 0 becomes 1."""
         eighths = {n: np.round(EIGHTHS * point.inputs[n]) / EIGHTHS for n in self.space.movable}
         return self.at({**point.inputs, **{n: np.where(v == 0, 1.0, v) for n, v in eighths.items()}})
 

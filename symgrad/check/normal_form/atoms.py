@@ -4,8 +4,8 @@ An *index* is a string ``letter@AXIS``.  An ``Atom`` is a quantity that the norm
 atom is a class with its own renaming and its own relations.  A ``Monomial`` is a product of powers of atoms, and a
 ``Polynomial`` maps monomials to rational coefficients.
 
-*Lemma.*  Two atoms with equal keys are the same quantity, up to the names of the indices that they bind.  For a key
-spells out its atom unambiguously: arrays, axes and letters are identifiers, and no two functions share a name.
+*Lemma.*  Two atoms with equal keys are the same quantity, up to the names of the indices that they bind, because
+a key spells out its atom unambiguously: arrays, axes and letters are identifiers, and no two functions share a name.
 """
 
 from __future__ import annotations

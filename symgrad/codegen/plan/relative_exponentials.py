@@ -137,7 +137,8 @@ class Relative:
         return best, cost
 
     def _ways(self, inside: Expr, chosen: Sequence[Way], bound: frozenset[Idx]) -> Iterator[Way]:
-        """A term with its exponentials as chosen, and its cost; then the same with shifts that factors share."""
+        """Yields terms with their costs: one with its exponentials as chosen, then one for each way to write several of
+        them with a shift that they share."""
         term = Mul(inside, *(relative for relative, _ in chosen))
         yield term, sum(cost for _, cost in chosen)
         plain = [way for way in chosen if not isinstance(way[0], exp)]
