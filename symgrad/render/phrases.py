@@ -10,6 +10,7 @@ from sympy import Integer, MatrixSymbol, OneMatrix, Symbol
 from symgrad.engine.named_functions import FORMULAS, Phi, clipped, phi, sigmoid
 from symgrad.equations import Assumption
 from symgrad.facts import reduction_of
+from symgrad.functions import step
 from symgrad.notation import Array
 from symgrad.program import Program
 from symgrad.render.blocks import Cites, Entries, Entry, Key, Line, Paragraph, Prose, Table, Text, Warn
@@ -216,8 +217,14 @@ def functions(lines: Sequence[Line]) -> Iterator[Paragraph]:
             formula = ordered(FORMULAS[function](x), Vocabulary(), as_written=True)
             yield Paragraph((Relation("==", Call(str(function), (Leaf(x),)), formula), what))
     if str(clipped) in called:
-        a, b = Symbol("a"), Symbol("b")
-        yield Paragraph((Call(str(clipped), (Leaf(x), Leaf(a), Leaf(b))), " is x, but at least a and at most b."))
+        a, b = Leaf(Symbol("a")), Leaf(Symbol("b"))
+        limits = (" is ", Leaf(x), ", but at least ", a, " and at most ", b, ".")
+        yield Paragraph((Call(str(clipped), (Leaf(x), a, b)), *limits))
+    if step.__name__ in called:
+        above, at, below = (Relation(sign, Leaf(x), Leaf(Integer(0))) for sign in (">", "==", "<"))
+        yield Paragraph(
+            (Call(step.__name__, (Leaf(x),)), " is 1 for ", above, ", 1/2 for ", at, ", 0 for ", below, ".")
+        )
     for line in lines:
         if line.left and isinstance(line.right, Share):
             share, ties = line.right, " and 0 elsewhere; equally large entries share the 1."

@@ -22,7 +22,12 @@ from symgrad.render.layout import layout
 from symgrad.render.text import to_text
 from symgrad.sampling import InputSpace
 
-FUNCTIONS = {"gelu_perceptron": ["Φ(x) =", "φ(x) ="], "huber": ["clip(x,"], "multiclass_hinge": ["q_nk ="]}
+FUNCTIONS = {
+    "gelu_perceptron": ["Φ(x) =", "φ(x) ="],
+    "huber": ["clip(x,"],
+    "multiclass_hinge": ["q_nk ="],
+    "quantile": ["H(x) is"],
+}
 """The functions whose meaning stands below the results."""
 
 
