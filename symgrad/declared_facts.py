@@ -8,6 +8,7 @@ A fact is an equation in the names of the program, with ``dZ`` for the derivativ
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from sympy import Expr
@@ -51,11 +52,13 @@ def _read(record: Record, text: str) -> Statement:
     if len(sides) != 2:
         raise InputError(f"expected an equation such as sum(dZ, axis=1) == 0, got {equation.strip()!r}")
     reader = _Reader(record)
-    return Statement(*reader.equated(*sides), tuple(map(reader.value, values.split(AND))) if values else ())
+    left, right = reader.equated(*sides)
+    letters = {str(index.label) for side in (left, right) for index in side.atoms(Idx)}  # not used again in values
+    return Statement(left, right, tuple(reader.value(t, letters) for t in values.split(AND)) if values else ())
 
 
 def _verdict(record: Record, marks: dict[int, Mark], statement: Statement) -> Mark:
-    """The weakest of the marks of the fact and of the closed forms in it."""
+    """The weakest of the marks of the fact and of the closed forms in it, under the assumptions that these need."""
     sides = (statement.left, statement.right)
     claimed = tuple(_in_closed_forms(side, record) for side in sides)
     for entry, value in statement.given:
@@ -63,8 +66,9 @@ def _verdict(record: Record, marks: dict[int, Mark], statement: Statement) -> Ma
     program = _specialised(record.program, statement.given)
     for assumption in _broken(record, program, statement.given):
         raise InputError(f"the derivation assumes that {assumption.words}, and the given values may not")
-    mark = prove(_lines(program, claimed)).marks[-1]
-    return max([mark, *(marks[number] for number in _closing_lines(record, sides))], key=lambda m: m.level)
+    needed = [prove(_lines(program, claimed)).marks[-1], *(marks[number] for number in _closing_lines(record, sides))]
+    keys = dict.fromkeys(key for mark in needed for key in mark.assumptions)
+    return replace(max(needed, key=lambda mark: mark.level), assumptions=tuple(sorted(keys)))
 
 
 def _broken(record: Record, program: Program, given: Iterable[tuple[Expr, Expr]]) -> Iterator[Assumption]:
@@ -99,8 +103,8 @@ class _Reader:
         first, second = (lettered(side, self.program.axis, taken) for side in sides)
         return first, second
 
-    def value(self, text: str) -> tuple[Expr, Expr]:
-        """An input and the value that it is given: ``eps = 0``, ``Y = P``."""
+    def value(self, text: str, letters: AbstractSet[str]) -> tuple[Expr, Expr]:
+        """An input and the value that it is given: ``eps = 0``, ``Y = P``; with other index letters than ``letters``."""
         name, sign, value = (part.strip() for part in text.partition("="))
         if not (name and sign and value) or value.startswith("="):
             raise InputError(f"expected the value of an input, such as eps = 0, got {text.strip()!r}")
@@ -112,14 +116,15 @@ class _Reader:
         axes, build = array_expression(value, self.program.arrays, self.program.axes)
         if axes not in ((), array.axes):
             raise ProgramError(f"{name} has axes {_shown(array.axes)}, its value {_shown(axes)}")
-        indices = self._letters(array.axes)
-        number = lettered(build(indices[len(indices) - len(axes) :]), self.program.axis, self.program.entry_letters)
+        indices = self._letters(array.axes, letters)
+        taken = {str(index.label) for index in indices if index} | letters | self.program.entry_letters
+        number = lettered(build(indices[len(indices) - len(axes) :]), self.program.axis, taken)
         if array.positive and not (is_known(number, "positive") or number == 0):
             raise InputError(f"{name} is declared positive, and {value} may not be")
         return array[tuple(i for i in indices if i is not None)], number
 
-    def _letters(self, axes: tuple[Dimension, ...]) -> tuple[Idx | None, ...]:
-        taken = set(self.program.entry_letters)
+    def _letters(self, axes: tuple[Dimension, ...], letters: AbstractSet[str] = frozenset()) -> tuple[Idx | None, ...]:
+        taken = {*self.program.entry_letters, *letters}
         indices: list[Idx | None] = []
         for axis in axes:
             index = fresh_letter(self.program.axis[axis.name], taken) if axis else None

@@ -66,7 +66,7 @@ class Documents(Lines, Displayed):
         marks |= dict(enumerate(self.prove().problems[:1]))
         evaluation, source = self._added(code)
         numpy = self._shown_numpy_lines() if detail == "short" and steps == "all" else ""
-        facts = {fact: mark.words for fact, mark in self.facts.items()} if steps == "all" else {}
+        facts = {fact: (mark.words, mark.assumptions) for fact, mark in self.facts.items()} if steps == "all" else {}
         beside_lines = Beside(code=source, numpy=numpy, statements=facts, **beside)
         return layout(self.record, marks, notation, evaluation, steps, title, beside_lines, detail)
 

@@ -72,12 +72,12 @@ def softmax_mse(X: Any, W: Any, b: Any, Y: Any, reduction: str = "mean") -> Any:
     facts=["sum(dZ, axis=1) == 0"],
     about=(
         "As in cross-entropy, but each row counts with the weight of its class, and the sum of these weights "
-        "divides, not the number of rows. If all weights are equal and the rows of Y sum to one, it is cross- "
-        "entropy."
+        "divides, not the number of rows. If all weights are equal and the rows of Y sum to one, it is "
+        "cross-entropy."
     ),
 )
 def weighted_cross_entropy(X: Any, W: Any, b: Any, Y: Any, a: Any) -> Any:
-    """Softmax cross-entropy with a weight for each class, divided by the weights of the rows' classes.
+    """Softmax cross-entropy with a weight for each class, divided by the sum of the weights of the rows.
 
     King and Zeng, Logistic regression in rare events data, Political Analysis 9 (2001); the mean that PyTorch's
     ``cross_entropy(..., weight=a)`` takes.
@@ -92,12 +92,12 @@ def weighted_cross_entropy(X: Any, W: Any, b: Any, Y: Any, a: Any) -> Any:
     wrt="W b",
     facts=["sum(dZ, axis=1) == 0"],
     about=(
-        "Prediction minus smoothed target: the labels are mixed with the uniform distribution, so that no logit is "
-        "pushed to infinity."
+        "Prediction minus smoothed target: for α between 0 and 1 every class keeps a target above 0, so that no logit "
+        "is pushed to infinity."
     ),
 )
 def label_smoothing(X: Any, W: Any, b: Any, Y: Any, alpha: Any = 0.1) -> Any:
-    """Softmax cross-entropy against labels mixed with the uniform distribution.
+    """Label smoothing: softmax cross-entropy against labels mixed with the uniform distribution.
 
     Szegedy et al., Rethinking the Inception architecture for computer vision, CVPR (2016), section 7.
     """
@@ -111,12 +111,12 @@ def label_smoothing(X: Any, W: Any, b: Any, Y: Any, alpha: Any = 0.1) -> Any:
     wrt="W b",
     facts=["sum(dZ, axis=1) == 0", "dZ == 0 where Y = P"],
     about=(
-        "Prediction minus target, divided by the temperature: a large τ makes the probabilities softer and the "
-        "gradient smaller."
+        "Prediction minus target, divided by the temperature: a large τ makes the probabilities softer, and the "
+        "factor 1/τ scales the gradient down."
     ),
 )
 def temperature(X: Any, W: Any, b: Any, Y: Any, tau: Any = 1) -> Any:
-    """Cross-entropy of the softmax of Z / tau.
+    """Softmax cross-entropy with a temperature: the softmax of Z / τ.
 
     Guo et al., On calibration of modern neural networks, ICML (2017), section 4.2.
     """
@@ -129,8 +129,8 @@ def temperature(X: Any, W: Any, b: Any, Y: Any, tau: Any = 1) -> Any:
     wrt="W b",
     facts=["sum(dZ, axis=1) == 0"],
     about=(
-        "Cross-entropy with the weight (1 - p)^γ: rows that are already right hardly count. At γ = 0 it is cross- "
-        "entropy."
+        "Cross-entropy with the weight (1 - p)^γ: rows that are already right hardly count. At γ = 0 it is "
+        "cross-entropy."
     ),
 )
 def focal(X: Any, W: Any, b: Any, Y: Any, gamma: Any = 2) -> Any:
@@ -148,12 +148,12 @@ def focal(X: Any, W: Any, b: Any, Y: Any, gamma: Any = 2) -> Any:
     wrt="W b",
     facts=["sum(dZ, axis=1) == 0", "dZ == 0 where V = Z"],
     about=(
-        "The student's probabilities minus the teacher's, times τ. The factor τ² in the loss keeps the gradient "
-        "from vanishing at high temperatures, where the difference of the probabilities falls like 1/τ."
+        "The student's probabilities minus the teacher's, times τ. Without τ² in the loss, it would be their "
+        "difference divided by τ, and this difference falls like 1/τ at high temperatures."
     ),
 )
 def distillation(X: Any, W: Any, b: Any, V: Any, tau: Any = 2) -> Any:
-    """Divergence of a student's softmax from that of a teacher's logits V, both at temperature tau.
+    """Distillation: divergence of a student's softmax from that of a teacher's logits V, at temperature τ.
 
     Hinton, Vinyals and Dean, Distilling the knowledge in a neural network (2015), section 2: times tau squared.
     """
@@ -167,8 +167,8 @@ def distillation(X: Any, W: Any, b: Any, V: Any, tau: Any = 2) -> Any:
     wrt="W b",
     facts=["sum(dZ, axis=1) == 0"],
     about=(
-        "Only the class with the largest margin violation and the labelled class get a gradient, +1 and -1; a row "
-        "that is right by more than one gets none. Where several classes violate the margin equally, they share "
+        "Only the class with the largest margin violation and the labelled class get a gradient, 1/N and -1/N; a "
+        "row that is right by more than one gets none. Where several classes violate the margin equally, they share "
         "it."
     ),
 )
@@ -188,8 +188,8 @@ def multiclass_hinge(X: Any, W: Any, b: Any, Y: Any) -> Any:
     wrt="W b",
     facts=["sum(dZ, axis=1) == 0"],
     about=(
-        "T / U is the class's Dice score: the gradient raises probabilities of the label and lowers the others, "
-        "more so the better the class is covered already. Each class counts equally in the loss, however rare it "
+        "T / U is the Dice score of each class. A step against the gradient raises p where y is 1, and lowers it "
+        "elsewhere, in proportion to p times the Dice score. Each class counts equally in the loss, however rare it "
         "is."
     ),
 )
@@ -211,7 +211,7 @@ def soft_dice(X: Any, W: Any, b: Any, Y: Any, eps: Any = 1) -> Any:
     about=("Prediction minus target, as in softmax cross-entropy: with two classes the two losses agree."),
 )
 def logistic(X: Any, w: Any, b: Any, y: Any) -> Any:
-    """Binary cross-entropy from logits; y is 0 or 1, or a probability.
+    """Logistic regression: binary cross-entropy from logits; y is 0 or 1, or a probability.
 
     Cox, The regression analysis of binary sequences, JRSS B 20 (1958).  The generated code needs no logarithm of p.
     """

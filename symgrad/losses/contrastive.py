@@ -17,7 +17,7 @@ from symgrad.array.loss import loss
     facts=["sum(dZ, axis=1) == 0", "sum(U * dU) == sum(V * dV)"],
     about=(
         "Prediction minus target for the task of finding the partner of each row: P is pulled to the identity "
-        "matrix. A small τ concentrates the gradient on the hardest negatives."
+        "matrix. A small τ concentrates the gradient on the most similar wrong partners."
     ),
 )
 def info_nce(U: Any, V: Any, tau: Any = 0.1) -> Any:

@@ -16,7 +16,7 @@ from symgrad.array.loss import loss
     facts=["sum(dZ, axis=1) == 0"],
     about=(
         "Backpropagation: the gradient of the logits, prediction minus target, goes back through W2 and is "
-        "multiplied by the slope 1 - H1² of tanh. It vanishes where a hidden unit is saturated."
+        "multiplied by the slope 1 - H1² of tanh, which nearly vanishes where a hidden unit is saturated."
     ),
 )
 def tanh_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
@@ -36,7 +36,7 @@ def tanh_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
     facts=["sum(dZ, axis=1) == 0"],
     about=(
         "Backpropagation: the gradient of the logits goes back through W2 and only through the hidden units that "
-        "are active. Where a pre-activation is 0 there is no derivative, and 0 is taken."
+        "are active. Where a pre-activation is 0, relu has no derivative, and 0 is taken for it."
     ),
 )
 def relu_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
@@ -60,7 +60,7 @@ def relu_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
     ),
 )
 def gelu_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
-    """Perceptron with a layer of Gaussian error linear units, and softmax cross-entropy.
+    """Perceptron with a layer of Gaussian error linear units (GELU), and softmax cross-entropy.
 
     Hendrycks and Gimpel, Gaussian error linear units (2016); the exact form, with erf.
     """
@@ -73,11 +73,11 @@ def gelu_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
 @loss(
     shapes="X: N D, gamma: D, beta: D, T: N D, eps: scalar positive",
     wrt="X gamma beta",
-    facts=["sum(dX, axis=1) == 0", "sum(dX * Xhat, axis=1) == 0 where eps = 0"],
+    facts=["sum(dX, axis=1) == 0", "sum(dX * Xhat, axis=1) == eps / S**3 * sum(dXhat * Xhat, axis=1)"],
     about=(
         "The gradient of the normalised rows, minus its mean, minus Xhat times the mean of its product with Xhat, "
         "divided by the standard deviation. What shifts a whole row has no effect on the output and gets no "
-        "gradient; what scales it, the same if eps = 0."
+        "gradient. Scaling the row has no effect either, up to ε: see the second fact."
     ),
 )
 def layer_norm(X: Any, gamma: Any, beta: Any, T: Any, eps: Any = 1e-5) -> Any:
@@ -96,10 +96,10 @@ def layer_norm(X: Any, gamma: Any, beta: Any, T: Any, eps: Any = 1e-5) -> Any:
 @loss(
     shapes="X: N D, gamma: D, T: N D, eps: scalar positive",
     wrt="X gamma",
-    facts=["sum(dX * X, axis=1) == 0 where eps = 0"],
+    facts=["sum(dX * X, axis=1) == eps / S**2 * sum(dXhat * Xhat, axis=1)"],
     about=(
-        "As in layer normalisation, without the mean: only the part along the row itself is removed, since at eps "
-        "= 0 scaling a row has no effect on the output."
+        "As in layer normalisation, without the mean: only the part along the row itself is removed, since "
+        "scaling a row has no effect on the output, up to ε: see the fact."
     ),
 )
 def rms_norm(X: Any, gamma: Any, T: Any, eps: Any = 1e-5) -> Any:
@@ -119,9 +119,9 @@ def rms_norm(X: Any, gamma: Any, T: Any, eps: Any = 1e-5) -> Any:
     wrt="X Wq Wk Wv",
     facts=["sum(dE, axis=1) == 0", "sum(A * dA, axis=1) == sum(O * dO, axis=1)"],
     about=(
-        "The gradient of the output reaches the values through the attention weights A, and the scores E through "
-        "the Jacobian of the softmax, row by row; the gradient of the scores then gives those of the queries and "
-        "keys."
+        "The gradient of the output reaches the values V through the attention weights A, and the scores E "
+        "through the Jacobian of the softmax, row by row; the gradient of the scores then gives those of the queries "
+        "Q and the keys K."
     ),
 )
 def attention_head(X: Any, Wq: Any, Wk: Any, Wv: Any, Y: Any) -> Any:

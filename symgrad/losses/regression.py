@@ -30,8 +30,8 @@ def mse(X: Any, w: Any, b: Any, y: Any) -> Any:
     shapes="X: N D, w: D, b: scalar, y: N",
     wrt="w b",
     about=(
-        "Only the signs of the residuals count, so that outliers do not dominate. At a residual of 0 there is no "
-        "derivative, and 0 is taken."
+        "Only the signs of the residuals count, so that outliers do not dominate. At a residual of 0, |e| has no "
+        "derivative, and 0 is taken for it."
     ),
 )
 def mae(X: Any, w: Any, b: Any, y: Any) -> Any:
@@ -47,12 +47,12 @@ def mae(X: Any, w: Any, b: Any, y: Any) -> Any:
     shapes="X: N D, w: D, b: scalar, y: N, delta: scalar positive",
     wrt="w b",
     about=(
-        "The residual, clipped to the range from -δ to δ: mean squared error near the fit, mean absolute error for "
-        "outliers."
+        "The residual, clipped to the range from -δ to δ: half the squared error near the fit, δ times the absolute "
+        "error for outliers. Where they meet, both have the same derivative."
     ),
 )
 def huber(X: Any, w: Any, b: Any, y: Any, delta: Any = 1) -> Any:
-    """Huber loss: a square up to delta, linear beyond.
+    """Huber loss: a square up to δ, linear beyond.
 
     Huber, Robust estimation of a location parameter, Annals of Mathematical Statistics 35 (1964).
     """
@@ -82,8 +82,8 @@ def log_cosh(X: Any, w: Any, b: Any, y: Any) -> Any:
     shapes="X: N D, w: D, b: scalar, y: N, q: scalar",
     wrt="w b",
     about=(
-        "Targets above the fit pull with weight q, those below with 1 - q, so that at the optimum a share q of "
-        "the targets is below the fit."
+        "For q between 0 and 1: targets above the fit pull with weight q, those below with 1 - q, so that at the "
+        "optimum a share q of the targets is below the fit."
     ),
 )
 def quantile(X: Any, w: Any, b: Any, y: Any, q: Any = 0.5) -> Any:
@@ -118,9 +118,9 @@ def poisson(X: Any, w: Any, b: Any, y: Any) -> Any:
     wrt="w b v c",
     facts=["e * de + 2 * ds == 1 / N", "ds == 1 / (2 * N) where y = X @ w + b"],
     about=(
-        "Errors of the mean are weighted by the predicted precision exp(-s). Gradient descent raises the log- "
-        "variance where the squared error is larger than the predicted variance. Where the fit is perfect, it lowers "
-        "the log-variance without end."
+        "Errors of the mean are weighted by the predicted precision exp(-s). Gradient descent raises the "
+        "log-variance where the squared error is larger than the predicted variance. If every residual is 0, it "
+        "lowers the log-variance without end."
     ),
 )
 def gaussian(X: Any, w: Any, b: Any, v: Any, c: Any, y: Any) -> Any:
@@ -139,8 +139,8 @@ def gaussian(X: Any, w: Any, b: Any, v: Any, c: Any, y: Any) -> Any:
     wrt="w",
     facts=["N * dw / 2 == X.T @ X @ w + N * lambda_ * w - X.T @ y"],
     about=(
-        "The gradient of least squares plus 2 λ w, which pulls the weights to 0. Setting it to 0 gives the normal "
-        "equations, stated below as a fact."
+        "The gradient of least squares plus 2 λ w, which pulls the weights to 0. Where it is 0, the normal equations "
+        "hold, (Xᵀ X + N λ I) w = Xᵀ y; the fact below says so entry by entry."
     ),
 )
 def ridge(X: Any, w: Any, y: Any, lambda_: Any = 1) -> Any:
@@ -156,8 +156,9 @@ def ridge(X: Any, w: Any, y: Any, lambda_: Any = 1) -> Any:
     shapes="X: N D, w: D, y: N, lambda_: scalar, alpha: scalar",
     wrt="w",
     about=(
-        "As ridge, plus λ α times the sign of each weight, which makes small weights exactly 0 at the optimum. At "
-        "a weight of 0 there is no derivative, and 0 is taken."
+        "The gradient of least squares, plus λ (1 - α) w as in ridge regression, plus λ α times the sign of each "
+        "weight, which sets some weights exactly to 0 at the optimum. At a weight of 0, |w| has no derivative, and "
+        "0 is taken for it."
     ),
 )
 def elastic_net(X: Any, w: Any, y: Any, lambda_: Any = 1, alpha: Any = 0.5) -> Any:

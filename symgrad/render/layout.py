@@ -21,12 +21,13 @@ DETAILS = ("short", "full")
 @dataclass(frozen=True)
 class Beside:
     """What a page shows beside the lines, all provided by the caller: how the mark of each line was decided
-    (``details``), how many lines have each mark, the marks of declared facts (``statements``), a worked example,
+    (``details``), how many lines have each mark, declared facts with their marks and the keys of assumptions that they
+    need (``statements``), a worked example,
     conventions of frameworks, the lines of NumPy that compute the result (``numpy``), and the generated code."""
 
     details: Mapping[int, str] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
-    statements: Mapping[Statement, str] = field(default_factory=dict)
+    statements: Mapping[Statement, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     example: blocks.Example | None = None
     facts: tuple[blocks.Fact, ...] = ()
     numpy: str = ""
@@ -90,7 +91,7 @@ def layout(
         *phrases.named_in_code(writer.named_in_code(printed)),
         *([beside.example] if beside.example else ()),
     ]
-    facts = tuple(writer.statements({s: mark if mark != common else "" for s, mark in beside.statements.items()}))
+    facts = tuple(writer.statements(beside.statements, common))
     results += [blocks.Section((phrases.STATEMENTS,), tuple((fact,) for fact in facts))] if facts and whole else []
     is_first = is_short and whole
     content: list[blocks.Block] = [
@@ -103,7 +104,10 @@ def layout(
         *phrases.remarks(program.arrays.values() if whole else (), printed, notation),
         *(phrases.functions(printed) if not is_short or not whole else ()),
         *(phrases.reduction(program) if whole else ()),
-        *phrases.entries(phrases.ASSUMPTIONS, writer.assumptions(whole and not is_short)),
+        *phrases.entries(
+            phrases.ASSUMPTIONS,
+            writer.assumptions(whole and not is_short, {key for _, keys in beside.statements.values() for key in keys}),
+        ),
         *([where] if where.forms else ()),
         *sections,
         *(results if not is_first else ()),

@@ -165,12 +165,12 @@ class LineWriter:
             if adjoint.name in self.coded and meaning not in named:
                 yield meaning
 
-    def statements(self, marks: Mapping[Statement, str]) -> Iterator[Line]:
-        """The declared facts, with their marks."""
-        for statement, mark in marks.items():
+    def statements(self, marks: Mapping[Statement, tuple[str, tuple[str, ...]]], common: str) -> Iterator[Line]:
+        """The declared facts, with the assumptions that they need, and with their marks if these are not ``common``."""
+        for statement, (mark, keys) in marks.items():
             left, right = self.shown(statement.left), self.shown(statement.right)
-            values = (Relation("==", *map(self.shown, pair)) for pair in statement.given)
-            yield Line(left, right, reason=phrases.given(values), mark=mark)
+            values = [(Relation("==", *map(self.shown, pair)), indices_of(pair[0])) for pair in statement.given]
+            yield Line(left, right, reason=phrases.given(values, keys), mark=mark if mark != common else "")
 
     def _right(self, step: Step) -> Node:
         if isinstance(step.subject, Value) and step.rule == "definition" and (along := self._maximum(step.after)):
@@ -217,16 +217,18 @@ class LineWriter:
         adjoint = self.record.adjoint_arrays[subject.array.name]
         return Leaf(adjoint.matrix) if adjoint.name in self.used else None
 
-    def assumptions(self, every: bool) -> Iterator[blocks.Entry]:
+    def assumptions(self, every: bool, needed: Collection[str]) -> Iterator[blocks.Entry]:
         """The assumptions with the lines on the page that use them; without ``every`` only those that matter to its
-        lines."""
+        lines, and those ``needed`` by declared facts."""
         for stated in self.program.assumptions:
             using = [s.number for s in self.record.steps if s.assumption and s.assumption.key == stated.key]
             independent = stated.is_symmetry and bool(array_names(stated.lhs) & set(self.record.wrt))
             cited = self._cited(using)
-            if every or cited or independent:
+            if every or cited or independent or stated.key in needed:
                 equation = Relation("==", *(self.shown(side, as_written=True) for side in (stated.lhs, stated.rhs)))
-                yield phrases.assumption(stated, equation, cited, used=bool(using), independent=independent)
+                yield phrases.assumption(
+                    stated, equation, cited, used=bool(using) or stated.key in needed, independent=independent
+                )
 
     def divisors(self, steps: Iterable[Step]) -> Iterator[blocks.Entry]:
         """Each divisor of the steps with its reason and the lines on the page that need it."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from sympy import Integer, MatrixSymbol, OneMatrix, Symbol
+from sympy.tensor.indexed import Idx
 
 from symgrad.engine.named_functions import FORMULAS, Phi, clipped, phi, sigmoid
 from symgrad.equations import Assumption
@@ -321,10 +322,14 @@ def named_in_code(adjoints: Iterable[Node]) -> Iterator[Paragraph]:
         yield Paragraph(("In the code, ", *meanings, "."))
 
 
-def given(values: Iterable[Node]) -> Text:
-    """For which values of inputs a fact holds."""
-    shown = joined(((value,) for value in values), last=" and ")
-    return ("where ", *shown) if shown else ()
+def given(values: Iterable[tuple[Node, Sequence[Idx]]], assumptions: Iterable[str]) -> Text:
+    """For which values of inputs, at all values of their indices, and under which assumptions a fact holds."""
+    parts: list[Text] = []
+    for value, indices in values:
+        letters = joined((letter(index_letter(index)),) for index in indices)
+        parts.append((value, " for every ", *letters) if letters else (value,))
+    where = [("where ", *joined(parts, last=" and "))] if parts else []
+    return joined([*where, *((Key(key),) for key in assumptions)], " ")
 
 
 def assumption(stated: Assumption, equation: Node, lines: Sequence[int], *, used: bool, independent: bool) -> Entry:
