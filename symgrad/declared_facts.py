@@ -104,7 +104,7 @@ class _Reader:
         return first, second
 
     def value(self, text: str, letters: AbstractSet[str]) -> tuple[Expr, Expr]:
-        """An input and the value that it is given: ``eps = 0``, ``Y = P``; with other index letters than ``letters``."""
+        """An input and the value that it is given: ``eps = 0``, ``Y = P``; its letters are not ``letters``."""
         name, sign, value = (part.strip() for part in text.partition("="))
         if not (name and sign and value) or value.startswith("="):
             raise InputError(f"expected the value of an input, such as eps = 0, got {text.strip()!r}")

@@ -98,7 +98,7 @@ def test_a_wrong_fact_of_a_users_loss_is_shown_and_refused() -> None:
 def test_the_axes_list_the_letters_of_facts() -> None:
     text = derived("matrix_factorisation").to_text()
     assert "∂L/∂u_ma" in text.split("Facts about the gradient")[1]
-    assert "  K   factors   indices k, a\n" in text
+    assert "  K   factors   indices k, a, d\n" in text
 
 
 def test_facts_are_declared_with_a_loss() -> None:

@@ -140,7 +140,7 @@ def gaussian(X: Any, w: Any, b: Any, v: Any, c: Any, y: Any) -> Any:
     facts=["N * dw / 2 == X.T @ X @ w + N * lambda_ * w - X.T @ y"],
     about=(
         "The gradient of least squares plus 2 λ w, which pulls the weights to 0. Where it is 0, the normal equations "
-        "hold, (Xᵀ X + N λ I) w = Xᵀ y; the fact below says so entry by entry."
+        "hold, (Xᵀ X + N λ I) w = Xᵀ y; the fact below says so."
     ),
 )
 def ridge(X: Any, w: Any, y: Any, lambda_: Any = 1) -> Any:

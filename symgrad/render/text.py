@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise
-from textwrap import wrap
+from textwrap import wrap as wrapped
 
 from sympy.core.basic import Basic
 
@@ -30,6 +31,8 @@ MARK_WIDTH = 13  # of most marks
 BENEATH = " " * 8  # before a reason beneath its equation
 # The end of a text that the next factor must not be parted from.
 HOLDS = re.compile(r"(?:(?<!\w)[a-z]{2,}|[-+−⊙⊘∂↦=≠<>≤≥]|Σ_\w+) $")
+
+wrap = partial(wrapped, break_on_hyphens=False)
 
 
 def to_text(page: Page, columns: int | None = None) -> str:
