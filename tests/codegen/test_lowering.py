@@ -109,6 +109,11 @@ def test_what_a_number_becomes(expr: Expr, expected: str) -> None:
         (selection(X[n, d], n), (n, d), "_selection(X, 0)"),
         (KroneckerDelta(d, e), (d, e), "np.eye(D, dtype=float)"),
         (KroneckerDelta(d, e) * q[d], (d, e), "np.eye(D, dtype=float) * q[:, None]"),
+        (
+            (X[n, d] - KroneckerDelta(d, e)) * (q[e] - 1),
+            (n, d, e),
+            "(X[:, :, None] - np.eye(D, dtype=float)) * (q - 1)",
+        ),
         ((X[n, d] - KroneckerDelta(d, e)) * q[e], (n, d, e), "q * (X[:, :, None] - np.eye(D, dtype=float))"),
     ],
     ids=str,

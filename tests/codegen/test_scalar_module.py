@@ -136,6 +136,7 @@ def test_what_is_zero_is_left_out() -> None:
         (power(number(size("M")), number(2)), "A = 3 * 3"),
         (call(weighted, [a, b]), "A = (a * b if a else 0.0)"),
         (call(weighted, [added([a, b]), b]), "A = (part_1 * b if part_1 else 0.0)"),
+        (call(weighted, [product([a, b], []), b]), "A = (part_1 * b if part_1 else 0.0)"),
         (product([a], [b, power(b, HALF)]), "A = a / (b * math.sqrt(b))"),
     ],
     ids=str,
@@ -146,6 +147,10 @@ def test_one_entry(node: Node, line: str) -> None:
 
 
 def test_parts_have_names_that_entries_share() -> None:
+    assert of(power(product([w, a], []), number(2)), (n,))[:2] == ["part_1 = w_1 * a", "A_1 = part_1 * part_1"]
+    assert of(call(weighted, [product([w, a], []), b]), (n,))[2:] == [
+        *("part_2 = w_2 * a", "A_2 = (part_2 * b if part_2 else 0.0)"),
+    ]
     assert of(product([a, call(tanh, [b])], [])) == ["part_1 = math.tanh(b)", "A = a * part_1"]
     assert of(product([X, call(exp, [w])], []), (n, m))[:3] == [
         *("part_1 = _exp(w_1)", "A_11 = X_11 * part_1", "A_12 = X_12 * part_1"),
