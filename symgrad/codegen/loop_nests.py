@@ -217,8 +217,8 @@ class LoopPlan:
 
     def _given(self, name: str) -> Sequence[ir.Assign]:
         """The assignment of a gradient to its array; none if the program computes it in place."""
-        node, order = self.plan.gradients[name]
-        letters = node.letters if order is None else order
+        node, letters = self.plan.gradients[name]
+        assert letters is not None  # it is returned
         if isinstance(node, ir.Load) and node.name in self.plan.blocks.stacked:
             node = self.plan.row_results[node.name][0]
         is_whole = isinstance(node, ir.Load) and node.letters == letters and node.name in {a.name for a in self.after}
