@@ -143,6 +143,8 @@ def test_exponentials_with_a_shift_are_written_where_they_are_summed() -> None:
     # A base of a power that is a sum of two exponentials.
     two = [Assignment(e[n, k], exp(Z[n, k])), Assignment(P[n, k], 1 / (e[n, k] + exp(V[n, k])), is_output=True)]
     assert shown(inlined(two, set())) == {"P": canonical(1 / (exp(Z[n, k]) + exp(V[n, k])))}
+    two = [Assignment(e[n, k], exp(Z[n, k])), Assignment(P[n, k], log(e[n, k] + exp(V[n, k])), is_output=True)]
+    assert shown(inlined(two, set())) == {"P": canonical(log(exp(Z[n, k]) + exp(V[n, k])))}
     one = [Assignment(e[n, k], exp(Z[n, k])), Assignment(P[n, k], 1 / (e[n, k] + 1), is_output=True)]
     assert inlined(one, set()) == one
 
