@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
-from sympy import Expr, Integer, Rational, Sum, cosh, exp, log, sin, sqrt, tanh
+import math
 
+import numpy as np
+import pytest
+from sympy import Expr, Function, Integer, Rational, Sum, cosh, exp, log, sin, sqrt, tanh
+
+from symgrad.codegen import runtime, scalar_runtime
+from symgrad.codegen.plan import kernels
 from symgrad.codegen.plan.kernels import (
+    KERNELS,
     expm1,
     exponents_of,
     log1p,
@@ -48,6 +54,19 @@ MEANT: dict[str, tuple[Expr, Expr]] = {
 def test_functions_mean_their_expressions(name: str) -> None:
     given, expected = MEANT[name]
     assert meant(given) == expected
+
+
+@pytest.mark.parametrize("function", KERNELS, ids=str)
+def test_templates_compute_what_a_kernel_means(function: type[Function]) -> None:
+    kernel = KERNELS[function]
+    numbers = (Rational(1, 3), Rational(1, 5))[: kernel.python.count("{}")]
+    expected = float(kernel.meaning(*numbers))
+    scope = {"np": np, "math": math, **vars(runtime)}
+    args = [repr(float(number)) for number in numbers]
+    assert eval(kernel.numpy.format(*(f"np.array([{arg}])" for arg in args)), scope) == pytest.approx([expected])
+    if function is not weighted:  # of numbers, it is written as a choice
+        assert eval(kernel.python.format(*args), {**scope, **vars(scalar_runtime)}) == pytest.approx(expected)
+    assert vars(kernels)[function.__name__] is function
 
 
 def test_parts_are_changed_but_entries_and_indices() -> None:

@@ -51,6 +51,10 @@ MASKED: dict[str, tuple[Expr, Expr]] = {
         kept * exp(y) * sin(exp(v)),
         kept * exp(where(kept, y, f)) * sin(exp(v)),
     ),
+    "a bracket with its mask": (
+        w * (exp(where(equal(w, 0), f, y)) + x),
+        w * (exp(where(equal(w, 0), f, y)) + x),
+    ),
     "in a sum": (Sum(w * exp(y), n), Sum(w * exp(where(equal(w, 0), f, y)), n)),
     "beside a sum": (exp(y) * Sum(W * Q, k), Sum(W * Q * exp(where(equal(W, 0), f, y)), k)),
     "beside the square of a sum": (exp(y) * Sum(W * Q, k) ** 2, exp(y) * Sum(W * Q, k) ** 2),

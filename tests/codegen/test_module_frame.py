@@ -92,6 +92,8 @@ def test_labels_are_opened() -> None:
     fixed = inputs.opened("Y", FLOAT, {"N": 2, "C": 3})
     assert codes(fixed) == ["if labels.ndim == 1:", "    labels = _one_hot(labels, 3, float)"]
     assert inputs.opened("", FLOAT) == []
+    both = inputs_of(Y, Z, labels="YZ").opened("YZ", FLOAT, {"C": 3})
+    assert codes(both)[::2] == ["if labels.ndim == 1:", "if z.ndim == 1:"]
 
 
 def test_tables_have_the_axes_of_each_input() -> None:

@@ -6,7 +6,19 @@ import pytest
 from sympy import Rational, Symbol, exp, log, oo
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.array_program import Assign, Call, Delta, Diagonal, Fill, Largest, Layout, Load, Node, number
+from symgrad.codegen.array_program import (
+    Assign,
+    Call,
+    Delta,
+    Diagonal,
+    Fill,
+    Largest,
+    Layout,
+    Load,
+    Node,
+    Power,
+    number,
+)
 from symgrad.codegen.numpy_emitter import NumpyEmitter
 from symgrad.codegen.operations import added, call, contraction, power, product, reduced, signed
 from symgrad.codegen.plan.kernels import sigmoid, weighted
@@ -191,6 +203,30 @@ def test_numbers_and_arrays_have_the_dtype_of_an_input() -> None:
 )
 def test_assignments(assign: Assign, expected: str) -> None:
     assert NumpyEmitter({name: name for name in "XYUvw"}, DTYPE).assigned(assign).code == expected
+
+
+def test_long_lines_are_broken_where_the_arguments_begin() -> None:
+    x, y = "X" + 60 * "x", "Y" + 60 * "y"
+    emitter = NumpyEmitter({"X": x, "Y": y, "U": "U"}, DTYPE)
+    cases = {
+        Assign("U", (n, m), call(exp, [product([X, Y], [])])): f"U = np.exp(\n    {x} * {y}\n)",
+        Assign("U", (n,), reduced(product([X, Y], []), [m])): f"U = np.add.reduce(\n    {x} * {y}, axis=1\n)",
+        Assign("U", (n, m), added([X, Y])): f"U = (\n    {x} + {y}\n)",
+        Assign("U", (m, n), call(exp, [product([X, Y], [])])): f"U = (\n    np.exp({x} * {y}).T\n)",
+        Assign("U", (n, m), product([X, Y], []), "X"): f"U = np.multiply(\n    {x}, {y}, out={x}\n)",
+    }
+    for assign, line in cases.items():
+        assert emitter.assigned(assign).code == line
+    room = 110 - len("    U =  + Y")
+    for length, is_broken in ((room, False), (room + 1, True)):
+        short = NumpyEmitter({"X": length * "x", "Y": "Y", "U": "U"}, DTYPE)
+        assert ("\n" in short.assigned(Assign("U", (n, m), added([X, Y]))).code) is is_broken
+
+
+def test_a_transposed_array_binds_like_a_name_and_other_arrays_like_calls() -> None:
+    assert code(Power((m, n), X, number(2))) == "X.T**2"
+    assert code(Power((m, n), added([X, Y]), number(2))) == "(X + Y).T ** 2"
+    assert code(Power((m, n), call(exp, [X]), number(2))) == "np.exp(X).T ** 2"
 
 
 def test_a_line_needs_its_names() -> None:

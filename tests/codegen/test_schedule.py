@@ -11,7 +11,18 @@ from sympy import Expr, Rational, Sum, exp, log, sqrt, tanh
 
 import symgrad
 from symgrad.canonical import canonical
-from symgrad.codegen.plan.schedule import Assignment, Schedule, entries_in, live, needed, schedule, written_out
+from symgrad.codegen.plan.schedule import (
+    Assignment,
+    Schedule,
+    array_of,
+    entries_in,
+    live,
+    names_outside,
+    needed,
+    schedule,
+    uses_of,
+    written_out,
+)
 from symgrad.codegen.plan.shifts import (
     dividing_or_in_logarithms,
     in_divisors_and_logarithms,
@@ -20,7 +31,8 @@ from symgrad.codegen.plan.shifts import (
 )
 from symgrad.engine.derive import derive_record
 from symgrad.equations import node
-from symgrad.notation import Array, Axis, array_names, free_indices
+from symgrad.functions import where
+from symgrad.notation import Array, Axis, array_names, free_indices, indices_of
 from symgrad.program import Program
 from symgrad.steps import Record
 
@@ -85,6 +97,41 @@ def test_an_adjoint_that_is_needed_is_a_gradient_by_another_name() -> None:
     (last,) = (x for x in schedule(alone).assignments if x.name == schedule(alone).gradients["Z"])
     assert last.is_output and not last.is_helper and "G" not in [x.name for x in schedule(alone).assignments]
     assert set(schedule(of).gradients) == set(of.wrt)
+
+
+def test_the_gradient_of_a_node_is_its_adjoint() -> None:
+    def loss(X: Any, W: Any) -> Any:
+        Z = X @ W
+        return np.sum(Z**3)
+
+    program = symgrad.loss(shapes="X: N D, W: D C", wrt="W", name="f")(loss)
+    made = schedule(symgrad.derive(program, ["W", "Z"]).record)
+    last = next(x for x in made.assignments if x.name == made.gradients["Z"])
+    assert last.is_output and last.is_helper and array_of(last.rhs) == "G_Z" and indices_of(last.rhs) == last.indices
+    assert [x.name for x in made.assignments] == ["Z", "L", "G_Z", "dW", "dZ"]
+
+
+def test_adjoints_follow_one_another_backwards() -> None:
+    def loss(x: Any, w: Any, v: Any) -> Any:
+        a = np.tanh(x @ w)
+        b = np.tanh(a @ v)
+        return np.sum(b**2)
+
+    assert_ordered(schedule(record(loss, "x: N D, w: D C, v: C C", "w v")), {"x": 2, "w": 2, "v": 2})
+
+
+def test_which_names_count() -> None:
+    once = Assignment(s[n], Z[n, k] * Z[n, j] * N.size + a[()])
+    assert uses_of([once, Assignment(t[n], a[()] * w[n])]) == {"Z": 2, "a": 2, "w": 1}
+    assert names_outside(exp, s[n] * exp(w[n]) + a[()]) == {"s", "a"} and names_outside(exp, exp(w[n])) == set()
+    assert names_outside(where, where(w[n], s[n], t[n]) + q[k]) == {"w", "q"}
+    chain = [
+        Assignment(t[n], w[n]),
+        Assignment(s[n], t[n]),
+        Assignment(u[n], t[n]),
+        Assignment(L[()], s[n], is_output=True),
+    ]
+    assert [x.name for x in live(chain)] == ["t", "s", "L"] and live(chain[:3]) == []
 
 
 def test_nothing_is_evaluated_that_nothing_needs() -> None:
