@@ -177,6 +177,12 @@ def test_the_rows_of_a_block_come_last() -> None:
     assert lowering.layout((n, d)) == (d, n) and lowering.layout((d, k)) == (d, k)
 
 
+def test_the_axes_of_a_delta_follow_the_order() -> None:
+    for order in ((d, e), (e, d), (n, e, d), (n, d, e)):
+        letters = Lowering(PROGRAM).lowered(KroneckerDelta(d, e), order).letters
+        assert letters == tuple(i for i in order if i != n)
+
+
 def test_an_unknown_function_is_refused() -> None:
     with pytest.raises(UnsupportedError, match="no NumPy function is known for gamma in gamma"):
         code(gamma(w[n]), (n,))
