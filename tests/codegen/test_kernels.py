@@ -182,6 +182,7 @@ STABLE: dict[str, tuple[Expr, Expr]] = {
     "a sum above": (y * (e + exp(y)) ** 2, y * (e + exp(y)) ** 2),
     "a bracket above": ((e - exp(y)) / (e + exp(y)), sigmoid(x - y) - sigmoid(y - x)),
     "a difference below": (1 / (e - exp(y)), 1 / (e - exp(y))),
+    "bracket of a scalar": ((a - 1) * sigmoid(x), (a - 1) * sigmoid(x)),
     "difference from one": ((e - 1) / (1 + e), tanh(x / 2)),
     "one less": (y * (1 - e) / (1 + e), -y * tanh(x / 2)),
     "difference over a square": ((e - 1) / (1 + e) ** 2, tanh(x / 2) * sigmoid(-x)),

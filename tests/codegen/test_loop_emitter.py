@@ -269,4 +269,6 @@ def test_lines_need_the_functions_that_they_call() -> None:
     assert needs(Assign("S", (), reduced(X, [n, m], largest="S")), (n, m)) == {"N", "M", "X", "_larger", "_LOWEST"}
     assert needs(Assign("A", (n, k), contraction([X, Z], [m]))) == {"np.dot", "X", "Z"}
     assert needs(Assign("A", (n, m), power(X, number(Rational(1, 2)))), (n, m)) == {"N", "M", "X", "math"}
+    (*_, worst) = Emitter().emitter.worst(added([X, v]), "worst")
+    assert worst.needs == {"X", "v", "_larger"}
     assert needs(Assign("B", (n, k), contraction([X, Z], [m])), rows="N") == {"_product", "X", "Z", "Z_columns"}
