@@ -39,9 +39,7 @@ def _factored(matrix: Expr, *, ones: bool = False) -> Expr:
     """
     if isinstance(matrix, MatMul):
         return MatMul(*map(_factored, matrix.args))
-    if not isinstance(matrix, MatAdd):
-        return matrix
-    matrix = _with_hadamard_products_joined(matrix)
+    matrix = _with_hadamard_products_joined(matrix) if isinstance(matrix, MatAdd) else matrix
     if not isinstance(matrix, MatAdd):
         return matrix
     terms = [_coefficient_and_factors(term) for term in matrix.args]
@@ -71,10 +69,8 @@ def _with_hadamard_products_joined(matrix: MatAdd) -> Expr:
         else:
             others.append(term)
     for (coefficient, shared), rests in joined.items():
-        rest = rests[0] if len(rests) == 1 else _factored(MatAdd(*rests), ones=True)
-        others.append(
-            MatMul(coefficient, HadamardProduct(shared, rest)) if coefficient != 1 else HadamardProduct(shared, rest)
-        )
+        product = HadamardProduct(shared, rests[0] if len(rests) == 1 else _factored(MatAdd(*rests), ones=True))
+        others.append(product if coefficient == 1 else MatMul(coefficient, product))
     return MatAdd(*others) if len(others) > 1 else others[0]
 
 

@@ -22,8 +22,8 @@ FORMULAS: dict[Basic, Callable[..., Expr]] = {
     phi: lambda x: exp(-(x**2) / 2) / sqrt(2 * pi),
     clipped: lambda x, low, high, at_bound: where(step(high - absolute(x), at_bound), x, high * signum(x)),
 }
-"""A named function -> its formula.  Phi is the normal distribution function, phi its density; clip(x, -b, b) has a last
-argument, 1 if the formula compares |x| <= b and 0 if it compares |x| < b, which is not shown."""
+"""A named function -> its formula.  Phi is the normal distribution function, phi its density.  The last argument of
+clip, which is not shown, tells whether the formula compares |x| <= b (1) or |x| < b (0)."""
 
 
 def written_out(expr: Basic) -> Expr:

@@ -75,17 +75,13 @@ def _rewritten(writer: Writer, unit: sp.Expr, short: set[str], rules: Sequence[R
     """A logarithm of an abbreviation, expanded (of a quotient, as a difference), and folded as lines state it."""
     program = writer.program
     expanded = program.written_out(unit, short)
-    opened = sp.expand_log(expanded.replace(_is_log_of_sum, lambda e: sp.log(sp.together(e.args[0]))))
+    sums = [e for e in expanded.atoms(sp.log) if isinstance(e.args[0], sp.Add)]  # such as log(1 - p)
+    opened = sp.expand_log(replaced(expanded, {e: sp.log(sp.together(e.args[0])) for e in sums}))
     named = fold_sums(opened, rules)
     if named != unit:
         cites = _origins(writer, unit, short - array_names(named))
         writer.line(Value(unit), None, named, "logarithm", "take logs", cites)
     return opened, named
-
-
-def _is_log_of_sum(expr: Basic) -> bool:
-    """Whether an expression is the logarithm of a sum of terms, such as log(1 - p)."""
-    return isinstance(expr, sp.log) and isinstance(expr.args[0], sp.Add)
 
 
 def _derivative(

@@ -183,9 +183,8 @@ def _reason(steps: Sequence[Step], *, has_shown_sources: bool) -> str:
         else:
             reasons[1:1] = [step.reason for step in sums]
     reasons += _zero_unless(steps[-1])
-    if not reasons and steps[-1].rule != "definition":
-        reasons.append(steps[-1].reason)
-    return ", ".join(dict.fromkeys(reasons))
+    alone = "" if steps[-1].rule == "definition" else steps[-1].reason
+    return ", ".join(dict.fromkeys(reasons)) or alone
 
 
 def _zero_unless(step: Step) -> list[str]:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from sympy import Indexed, Mul, S, Sum, exp, log
 from sympy.core.basic import Basic
-from sympy.tensor.indexed import Idx
 
 from symgrad.equations import Definition, abbreviation
 from symgrad.index_letters import fresh_letter
@@ -33,7 +32,7 @@ def with_softmaxes(program: Program) -> Program:
 def _logits(program: Program, definition: Definition) -> Indexed | None:
     """The entry z of a sum of exp(z), or of exp(z/tau) and the like, if its softmax needs a name."""
     total, entry = definition.rhs, definition.entry
-    if definition.is_node or not isinstance(total, Sum) or not isinstance(total.function, exp):
+    if definition.is_node or not isinstance(total, Sum) or len(total.limits) > 1 or not isinstance(total.function, exp):
         return None
     wanted = {*definition.indices, *bound_indices(total)}
     entries = [e for e in total.function.atoms(Indexed) if set(e.indices) == wanted and len(e.indices) == len(wanted)]
@@ -61,11 +60,10 @@ def _is_share(expr: Basic, total: str) -> bool:
 
 
 def _softmax(program: Program, definition: Definition, logits: Indexed, name: str) -> Definition:
-    """The equation of the softmax, in letters of its own for the index that is summed over."""
+    """The equation of the softmax, with a letter of its own for the index that is summed over."""
+    (index,) = bound_indices(definition.rhs)
     taken = program.entry_letters | {str(i.label) for i in definition.indices}
-    letters: dict[Idx, Idx] = {}
-    for index in bound_indices(definition.rhs):
-        letters[index] = fresh_letter(program.axis[axis_name(index)], taken | {str(i.label) for i in letters.values()})
+    letter = {index: fresh_letter(program.axis[axis_name(index)], taken)}
     array = Array(name, tuple(program.axis[axis_name(i)] for i in logits.indices))
-    rhs = renamed(definition.rhs.function, letters) / definition.entry
-    return abbreviation(array[tuple(letters.get(i, i) for i in logits.indices)], rhs)
+    rhs = renamed(definition.rhs.function, letter) / definition.entry
+    return abbreviation(array[tuple(letter.get(i, i) for i in logits.indices)], rhs)

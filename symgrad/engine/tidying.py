@@ -106,31 +106,33 @@ def _sums_joined(expr: sp.Add, weights: dict[str, int]) -> sp.Expr:
         if len(totals) == 1:
             key = rest / totals[0], totals[0].limits
             alike.setdefault(key, []).append(number * totals[0].function)
-    terms = {key: bodies for key, bodies in alike.items() if len(bodies) > 1}
-    for (rest, limits), bodies in terms.items():
+    for (rest, limits), bodies in alike.items():
         body = min(_tidy_atoms(sp.Add(*bodies), weights), _factored(sp.Add(*bodies)), key=lambda e: cost(e, weights))
         separate = sp.Add(*(rest * sp.Sum(part, *limits) for part in bodies))
         factors = [factor for factor in sp.Mul.make_args(body) if not is_count(factor)]
-        if len(factors) > 1 and any(isinstance(factor, sp.Add) for factor in factors):
+        if len(factors) > 1 < len(bodies) and any(isinstance(factor, sp.Add) for factor in factors):
             expr = canonical(expr) - canonical(separate) + rest * sp.Sum(body, *limits)
     return expr
 
 
 def _factored(expr: sp.Expr) -> sp.Expr:
     """A sum as a product of polynomials in its atoms, if it is one and not too long."""
-    atoms = sorted(_atoms(expr), key=lambda atom: atom.sort_key())
-    names = {atom: sp.Symbol(f"atom{number}") for number, atom in enumerate(atoms)}
-    if len(atoms) > MOST_FACTORED or not is_multiplied_out_soon(expr):
+    names = _names_of_atoms(expr)
+    if len(names) > MOST_FACTORED or not is_multiplied_out_soon(expr):
         return expr
     return _signed(replaced(sp.factor(_with_symbols(expr, names)), {name: atom for atom, name in names.items()}))
+
+
+def _names_of_atoms(expr: sp.Expr) -> dict[Basic, sp.Symbol]:
+    atoms = sorted(_atoms(expr), key=lambda atom: atom.sort_key())
+    return {atom: sp.Symbol(f"atom{number}") for number, atom in enumerate(atoms)}
 
 
 def _tidy_atoms(expr: sp.Expr, weights: dict[str, int]) -> sp.Expr:
     """The cheapest of SymPy's rational forms, with functions, sums, deltas and entries as atoms."""
     if not _has_bracket(expr):
         return expr
-    atoms = sorted(_atoms(expr), key=lambda atom: atom.sort_key())
-    names = {atom: sp.Symbol(f"atom{number}") for number, atom in enumerate(atoms)}
+    names = _names_of_atoms(expr)
     plain = _with_symbols(expr, names)
     forms = [plain, sp.factor_terms(plain), _undivided(plain)]
     halves = [sp.factor_terms(multiplied_out(replaced(plain, opposite))) for opposite in _opposite_steps(names)]

@@ -87,13 +87,10 @@ def common_content(terms: Sequence[Factors], *, spread: bool) -> Factors:
 
 def _sums_over(term: Factors, size: Expr) -> bool:
     """Whether a term contains a sum over an axis, or a matrix of ones that sums over it."""
-    for node in (*term.above, *([term.matrix] if term.matrix else [])):
-        for part in tree.parts(node):
-            if isinstance(part, tree.Summed) and any(i.upper + 1 == size for i in part.indices):
-                return True
-            if isinstance(part, tree.Leaf) and isinstance(part.expr, OneMatrix) and size in part.expr.shape:
-                return True
-    return False
+    nodes = [part for node in (*term.above, *filter(None, [term.matrix])) for part in tree.parts(node)]
+    sizes = {i.upper + 1 for part in nodes if isinstance(part, tree.Summed) for i in part.indices}
+    ones = (part.expr for part in nodes if isinstance(part, tree.Leaf) and isinstance(part.expr, OneMatrix))
+    return size in sizes.union(*(matrix.shape for matrix in ones))
 
 
 def compose(factors: Factors, keys: Keys) -> tree.Node:

@@ -88,7 +88,7 @@ def layout(
         *(phrases.functions(printed) if is_short and whole else ()),
         *([blocks.Paragraph((blocks.Prose(program.about),))] if program.about and whole else ()),
         *([blocks.Code(phrases.NUMPY, beside.numpy)] if beside.numpy and whole else ()),
-        *phrases.named_in_code(writer.named_in_code(printed)),
+        *writer.named_in_code(printed),
         *([beside.example] if beside.example else ()),
     ]
     facts = tuple(writer.statements(beside.statements, common))

@@ -156,14 +156,16 @@ class LineWriter:
             matrix=matrix,
         )
 
-    def named_in_code(self, lines: Collection[Line]) -> Iterator[Node]:
+    def named_in_code(self, lines: Collection[Line]) -> Iterator[blocks.Paragraph]:
         """What the adjoints are that the code on the page names and ``lines`` do not."""
-        named = {line.left for line in lines}
+        named, meanings = {line.left for line in lines}, []
         for name, adjoint in self.record.adjoint_arrays.items():
             derivative = Slope(self.output, whole_array(self.program.arrays[name]))
             meaning = Relation("==", whole_array(adjoint), derivative)
             if adjoint.name in self.coded and meaning not in named:
-                yield meaning
+                meanings.append((meaning,))
+        if meanings:
+            yield blocks.Paragraph(("In the code, ", *phrases.joined(meanings), "."))
 
     def statements(self, marks: Mapping[Statement, tuple[str, tuple[str, ...]]], common: str) -> Iterator[Line]:
         """The declared facts, with the assumptions that they need, and with their marks if these are not ``common``."""

@@ -316,12 +316,6 @@ def found_in(names: Sequence[Node], verb: str, lines: Sequence[int]) -> Text:
     return (*shown, f" {'is' if len(names) == 1 else 'are'} {verb} in", *cited(lines), ".") if names else ()
 
 
-def named_in_code(adjoints: Iterable[Node]) -> Iterator[Paragraph]:
-    """What names of derivatives in the code mean that no line has."""
-    if meanings := joined((node,) for node in adjoints):
-        yield Paragraph(("In the code, ", *meanings, "."))
-
-
 def given(values: Iterable[tuple[Node, Sequence[Idx]]], assumptions: Iterable[str]) -> Text:
     """For which values of inputs, at all values of their indices, and under which assumptions a fact holds."""
     parts: list[Text] = []
