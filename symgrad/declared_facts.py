@@ -2,7 +2,7 @@
 
 A fact is an equation in the names of the program, with ``dZ`` for the derivative of the output with respect to ``Z``:
 ``sum(dZ, axis=1) == 0``.  It may be stated for given values of inputs: ``dZ == 0 where Y = P``,
-``dw == 0 where y = X @ w and lambda_ = 0``.
+``dw == 0 where y = X @ w and lambda_ = 0``; or for a given size of an axis, ``where C = 2``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from sympy import Expr
+from sympy import Expr, Integer
 from sympy.tensor.indexed import Idx
 
 from symgrad.array.expression import array_expression
@@ -25,9 +25,12 @@ from symgrad.index_letters import fresh_letter, lettered
 from symgrad.names import in_english, look, same_look
 from symgrad.notation import array_names, entry_of, name_of, unfolded
 from symgrad.program import Program
+from symgrad.special_sizes import AtSize
 from symgrad.steps import Record, Statement, Step, Total, Value
 
 WHERE, AND = " where ", " and "
+SIZES = ("1", "2", "3", "4")
+"""The sizes that an axis may have in a fact: each position is proved by itself."""
 
 
 def proved_facts(record: Record, marks: Iterable[Mark]) -> dict[Statement, Mark]:
@@ -61,13 +64,22 @@ def _verdict(record: Record, marks: dict[int, Mark], statement: Statement) -> Ma
     """The weakest of the marks of the fact and of the closed forms in it, under the assumptions that these need."""
     sides = (statement.left, statement.right)
     claimed = tuple(_in_closed_forms(side, record) for side in sides)
-    for entry, value in statement.given:
+    values = [pair for pair in statement.given if not pair[0].is_integer]
+    for entry, value in values:
         claimed = tuple(unfolded(side, entry, value) for side in claimed)
-    program = _specialised(record.program, statement.given)
-    for assumption in _broken(record, program, statement.given):
+    program = _specialised(record.program, values)
+    for assumption in _broken(record, program, values):
         raise InputError(f"the derivation assumes that {assumption.words}, and the given values may not")
-    needed = [prove(_lines(program, claimed)).marks[-1], *(marks[number] for number in _closing_lines(record, sides))]
-    keys = dict.fromkeys(key for mark in needed for key in mark.assumptions)
+    cases, keys = [claimed], dict[str, None]()
+    for size, number in statement.given:
+        if size.is_integer:
+            at_size = AtSize(program, str(size), int(number))
+            cases = [tuple(at_size.unrolled(s, at) for s in c) for c in cases for at in at_size.positions(*c)]
+            program = at_size.program
+            keys |= dict.fromkeys(at_size.solved)
+    needed = [prove(_lines(program, case)).marks[-1] for case in cases]
+    needed += [marks[number] for number in _closing_lines(record, sides)]
+    keys |= dict.fromkeys(key for mark in needed for key in mark.assumptions)
     return replace(max(needed, key=lambda mark: mark.level), assumptions=tuple(sorted(keys)))
 
 
@@ -108,6 +120,10 @@ class _Reader:
         name, sign, value = (part.strip() for part in text.partition("="))
         if not (name and sign and value) or value.startswith("="):
             raise InputError(f"expected the value of an input, such as eps = 0, got {text.strip()!r}")
+        if name in self.program.axis:
+            if value not in SIZES:
+                raise InputError(f"the size of {name} in a fact must be one of {', '.join(SIZES)}, not {value}")
+            return self.program.axis[name].size, Integer(value)
         name = same_look(name, self.program.arrays)
         array = next((a for a in self.program.inputs if a.name == name), None)
         if array is None:

@@ -127,7 +127,8 @@ class Gradient:
 class Statement:
     """What a loss declares about its gradient: ``left == right`` for the values of inputs in ``given``.
 
-    Derivatives are entries of ``Record.adjoint_arrays``; the values in ``given`` are pairs of an entry and its value.
+    Derivatives are entries of ``Record.adjoint_arrays``; the values in ``given`` are pairs of an entry and its value,
+    or of the size of an axis and its number.
     """
 
     left: Expr

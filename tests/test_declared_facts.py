@@ -40,6 +40,12 @@ def test_the_facts_of_the_catalogue_hold_at_every_shape(name: str) -> None:
         ("ridge", "dw == 0 where y = X @ w and lambda_ = 0"),
         ("attention_head", "dV == A.T @ dO"),
         ("matrix_factorisation", "dU == 2 * lambda_ * U where R = U @ V.T"),
+        ("softmax_cross_entropy", "dZ == 0 where C = 1"),
+        ("softmax_mse", "dZ == 0 where C = 1"),
+        ("softmax_cross_entropy", "dZ == 0 where Y = P and C = 2"),
+        ("layer_norm", "dX == 0 where D = 1"),
+        ("info_nce", "dU == 0 where N = 1"),
+        ("matrix_factorisation", "dU == 2 * (E @ V + lambda_ * U) where K = 1 and N = 2"),
     ],
 )
 def test_what_is_true_is_proved(name: str, text: str) -> None:
@@ -56,6 +62,9 @@ def test_what_is_true_is_proved(name: str, text: str) -> None:
         ("ridge", "dw == 0 where y = X @ w"),
         ("attention_head", "sum(A * dA, axis=0) == sum(O * dO, axis=1)"),
         ("matrix_factorisation", "dU == 0 where R = U @ V.T"),
+        ("softmax_cross_entropy", "dZ == (sigmoid(Z) - Y) / N where C = 2"),
+        ("softmax_cross_entropy", "dZ == 0 where C = 2"),
+        ("softmax_cross_entropy", "dZ == (sigmoid(2 * Z - sum(Z, axis=1, keepdims=True)) - Y) / N where C = 3"),
     ],
 )
 def test_what_is_false_is_refuted(name: str, text: str) -> None:
@@ -72,12 +81,38 @@ def test_what_is_false_is_refuted(name: str, text: str) -> None:
         ("dZ == 0 where Y", "expected the value of an input"),
         ("dZ == 0 where Y = b", r"Y has axes \(N, C\), its value \(C\)"),
         ("dZ == 0 where b = sum(Z, axis=0)", "circular"),
+        ("dZ == 0 where C = 5", "the size of C in a fact must be one of 1, 2, 3, 4, not 5"),
+        ("dZ == 0 where C = N", "the size of C in a fact must be one of 1, 2, 3, 4, not N"),
         ("dZ == 0 where Y = 2 * P", "assumes that each row of Y sums to one, and the given values may not"),
     ],
 )
 def test_what_is_not_a_fact_is_refused(text: str, message: str) -> None:
     with pytest.raises(InputError, match=f"the fact '.*': .*{message}"):
         stated("softmax_cross_entropy", text)
+
+
+def test_a_size_is_refused_where_an_assumption_or_a_maximum_would_be_lost() -> None:
+    with pytest.raises(InputError, match=r"C = 2: the assumption that each entry of Y is 0 or 1, .* is not supported"):
+        stated("multiclass_hinge", "sum(dZ, axis=1) == 0 where C = 2")
+    program = parse("sum(max(X, axis=1))", "X: N D").program()
+    derivation = symgrad.derive(replace(program, facts=("dX == 1 where D = 1",)), "X")
+    with pytest.raises(InputError, match="D = 1: a largest entry along D is not supported"):
+        derivation.refuse()
+    loss = parse("sum(Y * Z)", "Y: N C positive distribution, Z: N C").program()
+    with pytest.raises(InputError, match="C = 2: the assumption that each row of Y sums to one is not supported"):
+        symgrad.derive(replace(loss, facts=("dZ == Y where C = 2",)), "Z").refuse()
+
+
+def test_rows_that_sum_to_one_do_so_at_a_size() -> None:
+    program = parse("sum(Y * Z)", "Y: N C distribution, Z: N C").program()
+    facts = ("sum(dZ, axis=1) == 1 where C = 2", "sum(dZ, axis=1) == 2 where C = 3", "dZ == Y where C = 2")
+    marks = [mark.level for mark in symgrad.derive(replace(program, facts=facts), "Z").facts.values()]
+    assert marks == [Level.EVERY_SHAPE, Level.WRONG, Level.EVERY_SHAPE]
+
+
+def test_the_size_of_a_fact_is_printed() -> None:
+    text = derived("softmax_cross_entropy").to_text().split("Facts about the gradient")[1]
+    assert "∂L/∂z_nk = (1/N) (sigmoid(2 z_nk − Σ_j z_nj) − y_nk)            where C = 2" in text
 
 
 def test_a_positive_input_keeps_its_sign() -> None:

@@ -26,7 +26,11 @@ def reduced(terms: Any, reduction: str) -> Any:
 @loss(
     shapes="X: N D, W: D C, b: C, Y: N C distribution",
     wrt="W b",
-    facts=["sum(dZ, axis=1) == 0", "dZ == 0 where Y = P"],
+    facts=[
+        "sum(dZ, axis=1) == 0",
+        "dZ == 0 where Y = P",
+        "dZ == (sigmoid(2 * Z - sum(Z, axis=1, keepdims=True)) - Y) / N where C = 2",
+    ],
     about=(
         "P - Y is prediction minus target: each logit is pushed by the difference between its probability and its "
         "label. The rows of Y must sum to one, otherwise P is multiplied by their sums. The gradient stays large "

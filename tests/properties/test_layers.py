@@ -24,7 +24,7 @@ LAYERS: list[list[str]] = [
     ["program"],
     ["array"],
     ["losses"],
-    ["steps"],
+    ["steps", "special_sizes"],
     ["facts"],
     ["engine"],
     ["check", "render", "codegen", "gradcheck"],
