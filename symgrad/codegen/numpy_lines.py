@@ -65,7 +65,6 @@ from symgrad.steps import Record
 
 SPELLED: Mapping[type[Function], str] = {
     **ARRAY_FUNCTIONS,
-    sigmoid: "np.exp(-np.logaddexp(0, -{}))",
     step: "np.heaviside({}, {})",
     equal: "np.equal({}, {}).astype(float)",
     erf: "np.vectorize(math.erf)({})",
@@ -78,6 +77,8 @@ NORMAL = {
     phi: "phi = lambda x: np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)",
 }
 """The lines that define the distribution function of the normal distribution, and its density."""
+SHIFTED = "  # at most 1: nothing overflows"
+"""The comment on the first exponentials from whose exponents the largest is subtracted."""
 LONGEST = 108
 """A longer expression, in characters, gets a line for its longest part."""
 CONSTANTS = NumPyPrinter()
@@ -108,7 +109,8 @@ def numpy_lines(record: Record) -> str:
         part for a in program_lines for part in hoisted(a, lambda n: len(emitter.text(n).code), named_part, LONGEST)
     ]
     emitter = replace(emitter, columns=_columns(split, outputs))
-    lines = [line for assign in split for line in emitter.lines(assign)]
+    first = next((assign.name for assign in split if assign.name in exponentials), "")
+    lines = [line for assign in split for line in emitter.lines(assign, SHIFTED if assign.name == first else "")]
     for name, columns in ((name, program.arrays[name].axes[1].name) for name, _ in program.labels):
         lines.insert(0, written(f"{names[name]} = np.eye({{}})[{names[name]}]", used(columns)))
     needs = needs_of(lines)
@@ -166,8 +168,9 @@ def _distributions_named(rhs: Expr) -> Expr:
 
 
 def _conventional(program: Sequence[Assign], exponentials: Mapping[str, str], taken: Sequence[str]) -> dict[str, str]:
-    """The names of a softmax in the lines, P = E / S; if E is taken, E_P; its shifted logits likewise."""
-    better = {total: total.removesuffix("_shifted") for total in exponentials.values()}
+    """The names of a softmax in the lines, P = E / E_sum; if E is taken, E_P; its shifted logits likewise. The sum is
+    not the S of the lines of the derivation, which has exponentials that are not shifted."""
+    better = dict[str, str]()
     for exponential in exponentials:
         owners = [
             a.name for a in program for f in a.node.args if isinstance(a.node, Product) and exponential in loads(f)
@@ -175,6 +178,7 @@ def _conventional(program: Sequence[Assign], exponentials: Mapping[str, str], ta
         exponents = [loads(a.node) for a in program if a.name == exponential]
         parts = [exponential, *(name for names in exponents for name in names if "shifted" in name)]
         better |= {name: f"{name.rstrip('0123456789')}_{owners[0]}" for name in parts if owners and name[-1].isdigit()}
+    better |= {total: f"{better.get(name, name)}_sum" for name, total in exponentials.items() if total}
     return {name: new for name, new in better.items() if new not in taken}
 
 
@@ -285,8 +289,8 @@ class _Emitter(NumpyEmitter):
     sums: frozenset[str] = frozenset()
     columns: frozenset[str] = frozenset()
 
-    def lines(self, assign: Assign) -> list[Source]:
-        """The lines of an assignment."""
+    def lines(self, assign: Assign, comment: str = "") -> list[Source]:
+        """The lines of an assignment, the last with a comment."""
         name = self.names[assign.name]
         match assign.node:
             case Reduce() as total if assign.name in self.columns:
@@ -295,7 +299,8 @@ class _Emitter(NumpyEmitter):
                 along = f"axis={letters.index(index)}, keepdims=True"
                 largest = written(f"{name} = {{}} == np.max({{}}, {along})", self.text(of), self.text(of))
                 return [largest, Source(f"{name} = {name} / np.sum({name}, {along})")]
-        return [self.assigned(assign)]
+        line = self.assigned(assign)
+        return [replace(line, code=line.code + comment)]
 
     def over(self, node: Node, layout: Layout) -> Source:
         is_column = len(layout) == 2 and node.letters == layout[:1] and _is_column(node, self.columns)
@@ -316,6 +321,10 @@ class _Emitter(NumpyEmitter):
             case Call(letters, function, (condition, *choices)) if function is where and _is_test(condition):
                 parts = [self._test(condition, letters), *(self.over(choice, letters) for choice in choices)]
                 return written("np.where({}, {}, {})", *parts)
+            case Call(letters, function, (of,)) if function is sigmoid:
+                is_minus, positive = parted(of)
+                minus = self.over(positive, letters) if is_minus else self.over(of, letters).negated
+                return written("np.exp(-np.logaddexp(0, {}))", minus)
             case Call(letters, function, operands) if function in SPELLED and not node.is_plain:
                 return applied(SPELLED, function, [self.over(operand, letters) for operand in operands])
         return super()._text(node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from sympy import Integer, MatrixSymbol, OneMatrix, Symbol
+from sympy import Identity, Integer, MatrixSymbol, OneMatrix, Symbol
 from sympy.tensor.indexed import Idx
 
 from symgrad.engine.named_functions import FORMULAS, Phi, clipped, phi, sigmoid
@@ -235,18 +235,28 @@ def functions(lines: Sequence[Line]) -> Iterator[Paragraph]:
 
 
 def _signs(nodes: Sequence[Node]) -> Iterator[Text]:
-    """What the Kronecker delta, the ones and the entrywise product and quotient mean, if nodes have them."""
+    """What the Kronecker delta, ones, the identity, and entrywise products, quotients and powers mean, if nodes have
+    them."""
     if delta := next((node for node in nodes if isinstance(node, Delta)), None):
         yield (delta, " is 1 if ", Relation("==", Leaf(delta.left), Leaf(delta.right)), ", else 0")
-    ones = [node for node in nodes if isinstance(node, Leaf) and isinstance(node.expr, OneMatrix)]
-    if ones:
-        yield (min(ones, key=lambda node: str(node.expr)), " is made of ones")
+    leaves = {node.expr: node for node in nodes if isinstance(node, Leaf)}
+    shapes = {expr.shape for expr in leaves if isinstance(expr, OneMatrix)}
+    columns = sorted({next(n for n in shape if n != 1) for shape in shapes if 1 in shape and shape != (1, 1)}, key=str)
+    if columns:
+        shown = joined(((Leaf(OneMatrix(size, 1)),) for size in columns), last=" and ")
+        yield (*shown, " is a column of ones" if len(columns) == 1 else " are columns of ones")
+    if full := next((shape for shape in sorted(shapes, key=str) if 1 not in shape), None):
+        yield (Leaf(OneMatrix(*full)), " is a matrix of ones")
+    if unit := next((leaf for expr, leaf in leaves.items() if isinstance(expr, Identity)), None):
+        yield (unit, " is the identity matrix")
     a, b = Leaf(Symbol("A")), Leaf(Symbol("B"))
     entrywise = [node for node in nodes if isinstance(node, (Hadamard, HadamardRaised))]
     if entrywise:
         yield (Hadamard((a, b)), " is the product entry by entry")
     if any(isinstance(node, Hadamard) and node.below for node in entrywise):
         yield (Hadamard((a,), (b,)), " the quotient")
+    if any(isinstance(node, HadamardRaised) for node in entrywise):
+        yield (HadamardRaised(a, Leaf(Symbol("k"))), " the power")
 
 
 def reduction(program: Program) -> Iterator[Paragraph]:

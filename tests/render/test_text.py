@@ -510,11 +510,11 @@ def test_cases_in_matrix_notation_are_explained_where_there_are_any() -> None:
 def test_signs_are_explained_where_there_are_any() -> None:
     page = " ".join(to_text(layout(derived("layer_norm").record)).split())
     assert (
-        "δ_nm is 1 if n = m, else 0; 1_D is made of ones; A ⊙ B is the product entry by entry; A ⊘ B the quotient."
-        in page
+        "δ_nm is 1 if n = m, else 0; 1_D and 1_N are columns of ones; "
+        "A ⊙ B is the product entry by entry; A ⊘ B the quotient; A^⊙k the power." in page
     )
     page = to_text(layout(derived("ridge").record, detail="short"))
-    assert "entry by entry" not in page and "made of ones" not in page
+    assert "entry by entry" not in page and "of ones" not in page
 
 
 def test_an_input_that_is_declared_positive_is_said_to_be() -> None:
