@@ -60,7 +60,7 @@ def derive(
             f"{program.name}: assume must be a list of assumptions such as rows_sum_to_one(Y), or () for none"
         )
     if assume is not None:
-        program = replace(program, assumptions=tuple(assume))
+        program = replace(program, assumptions=tuple(assume), facts=())  # facts may need the others
     if wrt is None:
         wrt = source.wrt if isinstance(source, Loss) else ("W", "b")
     try:

@@ -7,6 +7,7 @@ A fact is an equation in the names of the program, with ``dZ`` for the derivativ
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -36,17 +37,25 @@ SIZES = ("1", "2", "3", "4")
 def proved_facts(record: Record, marks: Iterable[Mark]) -> dict[Statement, Mark]:
     """The facts that the program of ``record`` declares, each with its verdict; ``marks`` are those of the lines.
 
-    Raises ``InputError`` for a text that is not a fact about the program.
+    A fact about a derivative that this derivation does not have, because of its ``wrt``, is left out. Raises
+    ``InputError`` for a text that is not a fact about the program.
     """
     by_number = {mark.number: mark for mark in marks}
     facts = {}
-    for text in record.program.facts:
+    for text in stated_facts(record):
         try:
             statement = _read(record, text)
             facts[statement] = _verdict(record, by_number, statement)
         except SymgradError as error:
             raise InputError(f"{record.program.name}: the fact {text!r}: {error}") from None
     return facts
+
+
+def stated_facts(record: Record) -> Iterator[str]:
+    """The facts of the program about derivatives that the record has."""
+    arrays = record.program.arrays
+    missing = {f"d{name}" for name in arrays if name not in record.adjoint_arrays} - arrays.keys()
+    return (text for text in record.program.facts if missing.isdisjoint(re.findall(r"[^\W\d]\w*", text)))
 
 
 def _read(record: Record, text: str) -> Statement:

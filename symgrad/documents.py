@@ -228,7 +228,9 @@ class Documents(Lines, Displayed):
     def refuse(self) -> tuple[str, ...]:
         """Raise ``RefutedError`` for a wrong line or fact; return a remark for each line that is not proved."""
         remarks = self.prove().refuse()
-        for text, mark in zip(self.program.facts, self.facts.values(), strict=True):
+        from symgrad.declared_facts import stated_facts
+
+        for text, mark in zip(stated_facts(self.record), self.facts.values(), strict=True):
             if not mark.ok:
                 raise RefutedError(f"{self.program.name}: the fact {text!r} is {mark.words}: {mark.detail}")
         return remarks

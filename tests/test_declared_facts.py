@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from cases import sampled
 from catalogue import NAMES, derived
 
 import symgrad
@@ -12,6 +13,7 @@ from symgrad.array.expression import parse
 from symgrad.check.marks import Level, Mark
 from symgrad.declared_facts import proved_facts
 from symgrad.errors import InputError, RefutedError
+from symgrad.losses import LOSSES
 from symgrad.steps import Statement
 
 
@@ -112,7 +114,7 @@ def test_rows_that_sum_to_one_do_so_at_a_size() -> None:
 
 def test_the_size_of_a_fact_is_printed() -> None:
     text = derived("softmax_cross_entropy").to_text().split("Facts about the gradient")[1]
-    assert "∂L/∂z_nk = (1/N) (sigmoid(2 z_nk − Σ_j z_nj) − y_nk)            where C = 2" in text
+    assert "p_nk = sigmoid(2 z_nk − Σ_j z_nj)" in text and "where C = 2" in text
 
 
 def test_a_positive_input_keeps_its_sign() -> None:
@@ -145,3 +147,30 @@ def test_facts_are_declared_with_a_loss() -> None:
     derivation = symgrad.derive(distance)
     assert [mark.level for mark in derivation.facts.values()] == [Level.EVERY_SHAPE]
     assert "∂L/∂x_n = 2 (x_n − y_n)" in derivation.to_text().split("Facts about the gradient")[1].split("\n\n")[0]
+
+
+def test_facts_about_other_derivatives_are_left_out() -> None:
+    assert derived("mse").facts and not symgrad.derive("mse", "b").facts
+    assert "Facts" not in symgrad.derive("mse", "b").to_text()
+    with pytest.raises(InputError, match="unknown name dq"):
+        stated("mse", "dq == 0")
+
+
+@pytest.mark.parametrize(("name", "fixed"), [("ridge", {"lambda_": 2}), ("layer_norm", {"eps": 1e-3})])
+def test_fixed_inputs_are_numbers_in_facts(name: str, fixed: dict[str, float]) -> None:
+    derivation = symgrad.derive(name, **fixed)
+    assert len(derivation.facts) == len(derived(name).facts)
+    assert all(mark.level == Level.EVERY_SHAPE for mark in derivation.facts.values())
+
+
+def test_facts_need_the_assumptions_of_the_loss() -> None:
+    assert not symgrad.derive("softmax_cross_entropy", assume=()).facts
+
+
+OTHERS = [(name, {"wrt": wrt}) for name, loss in LOSSES.items() for wrt in loss.wrt]
+OTHERS += [("softmax_cross_entropy", {"reduction": "sum"}), ("softmax_mse", {"reduction": "sum"})]
+
+
+@pytest.mark.parametrize(("name", "options"), sampled(OTHERS, every=20))
+def test_facts_hold_for_every_derivative_and_reduction(name: str, options: dict[str, str]) -> None:
+    assert all(mark.ok for mark in symgrad.derive(name, **options).facts.values())

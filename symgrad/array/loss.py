@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
 from types import MappingProxyType
@@ -125,7 +126,7 @@ class Loss:
             summary=self.summary,
             defaults=self._defaults(kept),
             labels=tuple((arrays[shape.name].name, shape.name) for shape in kept if shape.labels),
-            facts=self.facts,
+            facts=tuple(_with_numbers(self.facts, {s.name: fixed[s.name] for s in self.shapes if s.name in fixed})),
             about=self.about,
             names=tuple((own.get(n, n), printed) for n, printed in self.names.items() if n not in fixed),
             vectors=self.vectors,
@@ -202,6 +203,15 @@ def _symbol(shape: Shape, array: Array) -> Symbolic:
         return Symbolic(node)
     rows: tuple[Axis, ...] = array.axes[:1]
     return Labels(leaf(Array(shape.name, rows)), LabelIndex(shape.name, node))
+
+
+def _with_numbers(facts: Sequence[str], fixed: Mapping[str, Any]) -> Iterator[str]:
+    """The facts with numbers in place of ``fixed`` inputs, without those that give such an input a value."""
+    names = re.compile("|".join(rf"\b{name}\b" for name in fixed) or "(?!)")
+    for fact in facts:
+        equation, where, values = fact.partition(" where ")
+        if not names.search(values):
+            yield names.sub(lambda name: f"({fixed[name[0]]})", equation) + where + values
 
 
 def _assumptions(shapes: Sequence[Shape], arrays: Mapping[str, Array]) -> tuple[Assumption, ...]:

@@ -29,7 +29,7 @@ def reduced(terms: Any, reduction: str) -> Any:
     facts=[
         "sum(dZ, axis=1) == 0",
         "dZ == 0 where Y = P",
-        "dZ == (sigmoid(2 * Z - sum(Z, axis=1, keepdims=True)) - Y) / N where C = 2",
+        "P == sigmoid(2 * Z - sum(Z, axis=1, keepdims=True)) where C = 2",
     ],
     about=(
         "P - Y is prediction minus target: each logit is pushed by the difference between its probability and its "
