@@ -36,13 +36,17 @@ def _logits(program: Program, definition: Definition) -> Indexed | None:
         return None
     wanted = {*definition.indices, *bound_indices(total)}
     entries = [e for e in total.function.atoms(Indexed) if set(e.indices) == wanted and len(e.indices) == len(wanted)]
-    users = [e.rhs for e in program.ordered if definition.name in array_names(e.rhs)]
-    if len(entries) != 1 or any(_is_share(rhs, definition.name) for rhs in users):
+    users = [e for e in program.ordered if definition.name in array_names(e.rhs)]
+    if len(entries) != 1 or any(_is_share(e.rhs, definition.name) for e in users):
         return None
     known = [
-        rhs.replace(lambda e: _is_share(e, definition.name) or _is_log(e, entry), lambda e: S.One) for rhs in users
+        e.rhs.replace(lambda e: _is_share(e, definition.name) or _is_log(e, entry), lambda e: S.One)
+        for e in users
+        if e.is_node
     ]
-    return None if any(definition.name in array_names(rhs) for rhs in known) else entries[0]
+    # Where shares are added up to another abbreviation, their exponentials are better shifted together.
+    alone = all(e.is_node for e in users) and not any(definition.name in array_names(rhs) for rhs in known)
+    return entries[0] if alone else None
 
 
 def _is_log(expr: Basic, entry: Basic) -> bool:

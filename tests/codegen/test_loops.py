@@ -373,7 +373,7 @@ def test_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert "from numba import" in source and "Needs NumPy 2.0 or later, numba, and SciPy" in source
     compile(source, "softmax_mse", "exec")
     assert main(["generate", "softmax_mse", "--target", "numba", "--shape", "2,4,3"]) != 0
-    assert "apply only to the target scalar" in capsys.readouterr().err
+    assert "work only with the target scalar" in capsys.readouterr().err
 
 
 def test_without_numba_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
