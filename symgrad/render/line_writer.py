@@ -157,8 +157,12 @@ class LineWriter:
         )
 
     def named_in_code(self, lines: Collection[Line]) -> Iterator[blocks.Paragraph]:
-        """What the adjoints are that the code on the page names and ``lines`` do not."""
-        named, meanings = {line.left for line in lines}, []
+        """What names in the code on the page are: arrays that the author renamed in print, and adjoints that ``lines``
+        do not name."""
+        labels = dict(self.program.labels)
+        renamed = {labels.get(name, name): whole_array(self.program.arrays[name]) for name in self.program.printed}
+        meanings: list[blocks.Text] = [(f"{name} is ", array) for name, array in renamed.items() if name in self.coded]
+        named = {line.left for line in lines}
         for name, adjoint in self.record.adjoint_arrays.items():
             derivative = Slope(self.output, whole_array(self.program.arrays[name]))
             meaning = Relation("==", whole_array(adjoint), derivative)

@@ -70,7 +70,8 @@ def test_every_notation_prints_the_authors_letters() -> None:
     assert "frac(∂ L, ∂ Θ)" in derivation.to_typst() and "∂ θ_(d c)" in derivation.to_typst()
     page = derivation.to_html()
     assert "<mo>∂</mo><mi>Θ</mi>" in page and 'alttext="θ_dk"' in page
-    for shown in (text.replace(derivation.numpy_lines.strip(), ""), latex.split("Each line")[1]):
+    assert "In the code, W is Θ, b is θ0, Z is A, y is Ỹ." in text
+    for shown in (text.split("In the code")[1].split("\n", 1)[1], latex.split("Each line")[1]):
         assert not re.search(r"\b[WZ]\b|[wz]_|\bb_", shown)
 
 
