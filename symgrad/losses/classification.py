@@ -133,8 +133,8 @@ def temperature(X: Any, W: Any, b: Any, Y: Any, tau: Any = 1) -> Any:
     wrt="W b",
     facts=["sum(dZ, axis=1) == 0"],
     about=(
-        "Cross-entropy with the weight (1 - p)^γ: rows that are already right hardly count. At γ = 0 it is "
-        "cross-entropy."
+        "Cross-entropy with the weight (1 - p)^γ, for γ of 1 or more: rows that are already right hardly count. At "
+        "γ = 0 the loss is cross-entropy."
     ),
 )
 def focal(X: Any, W: Any, b: Any, Y: Any, gamma: Any = 2) -> Any:
@@ -153,11 +153,11 @@ def focal(X: Any, W: Any, b: Any, Y: Any, gamma: Any = 2) -> Any:
     facts=["sum(dZ, axis=1) == 0", "dZ == 0 where V = Z"],
     about=(
         "The student's probabilities minus the teacher's, times τ. Without τ² in the loss, it would be their "
-        "difference divided by τ, and this difference falls like 1/τ at high temperatures."
+        "difference divided by τ, which falls like 1/τ²; with it, the gradient keeps its size at high temperatures."
     ),
 )
 def distillation(X: Any, W: Any, b: Any, V: Any, tau: Any = 2) -> Any:
-    """Distillation: divergence of a student's softmax from that of a teacher's logits V, at temperature τ.
+    """Distillation: the divergence KL(Q‖P) of a teacher's softmax Q from a student's P, at temperature τ.
 
     Hinton, Vinyals and Dean, Distilling the knowledge in a neural network (2015), section 2: times tau squared.
     """
@@ -171,9 +171,9 @@ def distillation(X: Any, W: Any, b: Any, V: Any, tau: Any = 2) -> Any:
     wrt="W b",
     facts=["sum(dZ, axis=1) == 0"],
     about=(
-        "Only the class with the largest margin violation and the labelled class get a gradient, 1/N and -1/N; a "
-        "row that is right by more than one gets none. Where several classes violate the margin equally, they share "
-        "it."
+        "For one-hot rows of Y, only the logits of the class with the largest margin violation and of the labelled "
+        "class get a gradient, 1/N and -1/N; a row that is right by more than one gets none. Classes that violate the "
+        "margin equally share it."
     ),
 )
 def multiclass_hinge(X: Any, W: Any, b: Any, Y: Any) -> Any:
@@ -192,9 +192,9 @@ def multiclass_hinge(X: Any, W: Any, b: Any, Y: Any) -> Any:
     wrt="W b",
     facts=["sum(dZ, axis=1) == 0"],
     about=(
-        "T / U is the Dice score of each class. A step against the gradient raises p where y is 1, and lowers it "
-        "elsewhere, in proportion to p times the Dice score. Each class counts equally in the loss, however rare it "
-        "is."
+        "T / U is the Dice score of each class. With respect to P, a step against the gradient raises p where y "
+        "is 1, and lowers it elsewhere, within a class in proportion to p. Each class counts equally in "
+        "the loss, however rare it is."
     ),
 )
 def soft_dice(X: Any, W: Any, b: Any, Y: Any, eps: Any = 1) -> Any:

@@ -73,10 +73,10 @@ def gelu_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
 @loss(
     shapes="X: N D, gamma: D, beta: D, T: N D, eps: scalar positive",
     wrt="X gamma beta",
-    facts=["sum(dX, axis=1) == 0", "sum(dX * Xhat, axis=1) == eps / S**3 * sum(dXhat * Xhat, axis=1)"],
+    facts=["sum(dX, axis=1) == 0", "sum(dX * X, axis=1) == eps / S**2 * sum(dXhat * Xhat, axis=1)"],
     about=(
         "The gradient of the normalised rows, minus its mean, minus Xhat times the mean of its product with Xhat, "
-        "divided by the standard deviation. What shifts a whole row has no effect on the output and gets no "
+        "all divided by the standard deviation. What shifts a whole row has no effect on the output and gets no "
         "gradient. Scaling the row has no effect either, up to ε: see the second fact."
     ),
 )

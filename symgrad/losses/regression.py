@@ -47,8 +47,8 @@ def mae(X: Any, w: Any, b: Any, y: Any) -> Any:
     shapes="X: N D, w: D, b: scalar, y: N, delta: scalar positive",
     wrt="w b",
     about=(
-        "The residual, clipped to the range from -δ to δ: half the squared error near the fit, δ times the absolute "
-        "error for outliers. Where they meet, both have the same derivative."
+        "The residual, clipped to the range from -δ to δ. The loss is half the squared error near the fit, and linear "
+        "with the slope δ beyond; where the two meet, both have the same derivative."
     ),
 )
 def huber(X: Any, w: Any, b: Any, y: Any, delta: Any = 1) -> Any:
@@ -83,7 +83,7 @@ def log_cosh(X: Any, w: Any, b: Any, y: Any) -> Any:
     wrt="w b",
     about=(
         "For q between 0 and 1: targets above the fit pull with weight q, those below with 1 - q, so that at the "
-        "optimum a share q of the targets is below the fit."
+        "optimum about a share q of the targets is below the fit."
     ),
 )
 def quantile(X: Any, w: Any, b: Any, y: Any, q: Any = 0.5) -> Any:
