@@ -80,7 +80,7 @@ def test_every_loss_has_an_example_that_is_right(name: str) -> None:
         assert array.ndim <= 2 and np.abs(array).max() < LARGE
 
 
-@pytest.mark.parametrize("name", sampled(ZOO, every=6))
+@pytest.mark.parametrize("name", sampled(list(ZOO)[::2], every=5))
 def test_every_program_has_an_example_that_is_right(name: str) -> None:
     """The example agrees with an evaluation of the equations entry by entry, and with complex steps."""
     program, wrt = derived(name).program, derived(name).record.wrt
