@@ -135,9 +135,9 @@ def test_only_naive_ones_are_wrong_at_large_inputs(rights: tuple[Right, ...]) ->
     assert overflown
 
 
-SAMPLE = 30
+SAMPLE = 12
 NAMED_HERE = [case for place, case in enumerate(WRONG) if case.source is ISSUE or place % 4 == 0]
-"""The trial (python -m trials diagnosis) takes them all, and ``COUNT`` right ones."""
+"""The trial (python -m trials diagnosis) takes them all, and ``COUNT`` right ones; tests every third of these."""
 
 
 def test_every_kind_is_among_those_that_are_named() -> None:
@@ -147,7 +147,9 @@ def test_every_kind_is_among_those_that_are_named() -> None:
 QUICK = ("one-hot-of-soft-labels", "ce-maximum-or-zero", "float32-cancellation", "ridge-decay-subtracted")
 
 
-@pytest.mark.parametrize("case", sampled((pytest.param(case, id=case.id) for case in NAMED_HERE), *QUICK))
+@pytest.mark.parametrize(
+    "case", sampled([pytest.param(c, id=c.id) for n, c in enumerate(NAMED_HERE) if n % 3 == 0 or c.id in QUICK], *QUICK)
+)
 def test_a_wrong_gradient_is_named(case: Wrong) -> None:
     found = judge(case)
     assert found.outcome in NAMED, f"{found.outcome}: {' '.join(found.kinds)}, {found.words}"

@@ -202,7 +202,7 @@ def test_recorded_runs_are_what_is_derived(loss: Any, file: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("loss", "case"), sampled(CASES, every=49), ids=[f"{c['loss']} {c['kind']} {c['seed']}" for _, c in CASES]
+    ("loss", "case"), sampled(CASES[::3], every=17), ids=[f"{c['loss']} {c['kind']} {c['seed']}" for _, c in CASES[::3]]
 )
 def test_a_factor_in_any_recorded_array_shows(loss: Any, case: Any) -> None:
     for framework, by_dtype in case["results"].items():

@@ -62,7 +62,7 @@ def test_the_softmax_classifier_of_lecture_notes() -> None:
     assert gradients["W"] == pytest.approx(np.outer(inputs["X"], [0.2, 0.3, -0.5]), rel=1e-14)
 
 
-@pytest.mark.parametrize("name", sampled(LOSSES, every=9))
+@pytest.mark.parametrize("name", sampled(list(LOSSES)[::2], every=5))
 def test_every_loss_has_an_example_that_is_right(name: str) -> None:
     loss = LOSSES[name]
     example = example_of(derived(name))
@@ -99,7 +99,7 @@ def test_every_program_has_an_example_that_is_right(name: str) -> None:
         assert gradient == pytest.approx(expected, rel=1e-9, abs=1e-9), array
 
 
-@pytest.mark.parametrize("name", sampled([*LOSSES, *ZOO], every=13))
+@pytest.mark.parametrize("name", sampled([*LOSSES, *ZOO][::2], every=7))
 def test_inputs_satisfy_what_is_said_of_them(name: str) -> None:
     derivation = derived(name)
     program, example = derivation.program, example_of(derivation)
@@ -139,7 +139,7 @@ def test_a_second_row_where_one_shows_nothing(name: str, idle: str) -> None:
     assert f"At {smallest} nothing would depend on {idle}." in example.remark
 
 
-@pytest.mark.parametrize("name", sampled(symgrad.LOSSES, every=9))
+@pytest.mark.parametrize("name", sampled(list(symgrad.LOSSES)[::2], every=5))
 def test_something_depends_on_every_input(name: str) -> None:
     """Each entry of an input is displaced by itself, except labels."""
     derivation = derived(name)

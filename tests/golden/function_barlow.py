@@ -19,7 +19,7 @@ def f(A, B, lam=0.005):
     L = on + lam * off
 
     part3 = lam * (C - np.eye(D, dtype=A.dtype) * np.diagonal(C)[:, None])
-    G = 2 * (np.eye(D, dtype=A.dtype) * (np.diagonal(C) - 1)[:, None] + part3)
-    dA = part2 * ((B * part1) @ G.T) - A * ((G * (A.T @ B)) @ part1) / np.add.reduce(A**2) ** 1.5
-    dB = part1 * ((A * part2) @ G) - B * (part2 @ (G * (A.T @ B))) / np.add.reduce(B**2) ** 1.5
+    G_C = 2 * (np.eye(D, dtype=A.dtype) * (np.diagonal(C) - 1)[:, None] + part3)
+    dA = part2 * ((B * part1) @ G_C.T) - A * ((G_C * (A.T @ B)) @ part1) / np.add.reduce(A**2) ** 1.5
+    dB = part1 * ((A * part2) @ G_C) - B * (part2 @ (G_C * (A.T @ B))) / np.add.reduce(B**2) ** 1.5
     return L, Gradients(A=dA, B=dB)

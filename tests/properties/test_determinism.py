@@ -18,7 +18,7 @@ from trials.corrupted.programs import PROGRAMS
 from trials.determinism.campaign import Run, differences
 from trials.determinism.outputs import derivations
 
-SYMMETRIC = ("trace of a fourth power", "two matrices both ways", "form squared", "three axes", "distances")
+SYMMETRIC = ("trace of a fourth power", "two matrices both ways", "distances")
 NAMES = [*(f"symmetric: {name}" for name in SYMMETRIC), "softmax_mse", "tests: whitened_residuals"]
 
 

@@ -33,7 +33,7 @@ def drafts(draw: Any) -> Draft:
 
 
 @pytest.mark.slow
-@settings(max_examples=30, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(draft=drafts(), seed=st.integers(0, 2**16))
 def test_random_programs(draft: Draft, seed: int) -> None:
     assume(draft.wrt)

@@ -28,7 +28,7 @@ from trials.fuzz import direct, generate
 from trials.fuzz.syntax import Draft, Statement, Value
 
 CATALOGUE = ("softmax_cross_entropy", "softmax_mse", "focal", "huber", "layer_norm", "logistic", "info_nce", "gaussian")
-DRAFTS = 20
+DRAFTS = 10
 
 
 @cache
