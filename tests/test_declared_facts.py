@@ -163,6 +163,14 @@ def test_fixed_inputs_are_numbers_in_facts(name: str, fixed: dict[str, float]) -
     assert all(mark.level == Level.EVERY_SHAPE for mark in derivation.facts.values())
 
 
+def test_facts_about_the_derivative_by_a_fixed_input_are_left_out() -> None:
+    loss = symgrad.loss(shapes="x: N, c: scalar", wrt="x c", facts=["dc == sum(x)", "dx == c"])(
+        lambda x, c: (c * x).sum()
+    )
+    assert len(symgrad.derive(loss).facts) == 2 and len(symgrad.derive(loss, "x", c=3).facts) == 1
+    assert symgrad.derive(loss, "x", c=3).program.facts == ("dx == (3)",)
+
+
 def test_facts_need_the_assumptions_of_the_loss() -> None:
     assert not symgrad.derive("softmax_cross_entropy", assume=()).facts
 

@@ -206,11 +206,13 @@ def _symbol(shape: Shape, array: Array) -> Symbolic:
 
 
 def _with_numbers(facts: Sequence[str], fixed: Mapping[str, Any]) -> Iterator[str]:
-    """The facts with numbers in place of ``fixed`` inputs, without those that give such an input a value."""
+    """The facts with numbers in place of ``fixed`` inputs, without those that give such an input a value, or are about
+    the derivative with respect to it."""
     names = re.compile("|".join(rf"\b{name}\b" for name in fixed) or "(?!)")
+    derivatives = {f"d{name}" for name in fixed}
     for fact in facts:
         equation, where, values = fact.partition(" where ")
-        if not names.search(values):
+        if not names.search(values) and derivatives.isdisjoint(re.findall(r"\w+", equation)):
             yield names.sub(lambda name: f"({fixed[name[0]]})", equation) + where + values
 
 
