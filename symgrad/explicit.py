@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import product
@@ -100,7 +99,7 @@ class Explicit:
         shared = _SharedSums(record.program, table.shown)
         closed = [record.gradients[name] for name in record.wrt]
         forms = [shared.named(g.index, indices_of(g.entry)) for g in closed]
-        table = table.with_equations(shared.sums)
+        table = Table(record, self.sizes, table.known, shared.sums)
         sums = [pair for equation in shared.sums for pair in table.pairs(equation)]
         definitions = (*_definitions(record, self._table), *sums)
         return replace(self, gradients=table.gradients(record, forms), definitions=definitions)
@@ -189,34 +188,27 @@ class _SharedSums:
 
 
 class Table:
-    """The symbols of all entries, and their values: themselves, except for entries with ``known`` values."""
+    """The symbols of all entries, and their values: themselves, except for entries with ``known`` values. ``sums`` are
+    equations of further arrays, whose entries are shown by the arrays' own names."""
 
-    def __init__(self, record: Record, sizes: Mapping[str, int], known: Mapping[Place, Expr] | None = None) -> None:
-        self.sizes = sizes
+    def __init__(
+        self, record: Record, sizes: Mapping[str, int], known: Mapping[Place, Expr], sums: Iterable[Assignment] = ()
+    ) -> None:
+        self.sizes, self.known = sizes, known
         arrays = [*record.program.arrays.values(), *record.adjoint_arrays.values()]
         count = Counter(array.name.lower() for array in arrays)
         # In lower case, like the entries of a matrix, unless two names would become equal.
         shown = {a.name: a.name.lower() if count[a.name.lower()] == 1 else a.name for a in arrays}
         self.shown = set(shown.values())
-        self.symbols = self._symbols({a.name: [axis.name for axis in a.axes] for a in arrays}, shown)
-        self.values: dict[Place, Expr] = {**self.symbols, **(known or {})}
-
-    def _symbols(self, arrays: Mapping[str, Sequence[str]], shown: Mapping[str, str]) -> dict[Place, Symbol]:
-        """Zero-based symbols of arrays, given by their axes: x_12, or x_1_12 if an axis has ten entries or more."""
-        symbols: dict[Place, Symbol] = {}
-        for name, axes in arrays.items():
-            between = "_" if any(self.sizes[axis] > 9 for axis in axes) else ""
-            for position in product(*(range(self.sizes[axis]) for axis in axes)):
+        axes = {a.name: [axis.name for axis in a.axes] for a in arrays}
+        axes |= {a.name: [*map(axis_name, a.indices)] for a in sums}
+        self.symbols: dict[Place, Symbol] = {}  # from zero: x_12, or x_1_12 if an axis has ten entries or more
+        for name, of_array in axes.items():
+            between = "_" if any(sizes[axis] > 9 for axis in of_array) else ""
+            for position in product(*(range(sizes[axis]) for axis in of_array)):
                 letter, indices = shown.get(name, name), between.join(str(i + 1) for i in position)
-                symbols[name, position] = Symbol(f"{letter}_{indices}" if position else letter, real=True)
-        return symbols
-
-    def with_equations(self, equations: Iterable[Assignment]) -> Table:
-        """A table with the arrays of further equations, whose entries are shown by the arrays' own names."""
-        table = copy(self)
-        symbols = self._symbols({a.name: [*map(axis_name, a.indices)] for a in equations}, {})
-        table.symbols, table.values = {**self.symbols, **symbols}, {**self.values, **symbols}
-        return table
+                self.symbols[name, position] = Symbol(f"{letter}_{indices}" if position else letter, real=True)
+        self.values: dict[Place, Expr] = {**self.symbols, **known}
 
     def of(self, array: Array, *, known: bool = False) -> list[Expr]:
         """The symbols, or the ``known`` values, of the entries of an array, row by row."""

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from symgrad.codegen import array_program as ir
 from symgrad.codegen.operations import parted
-from symgrad.notation import axis_name
 
 LONGEST = 92
 """A longer expression, in characters, gets a line for its longest part."""
@@ -25,34 +24,32 @@ def in_place(program: Sequence[ir.Assign], kept: Collection[str], helpers: Colle
     ``kept`` arrays (inputs and results) is not reused. A helper that is another array minus something keeps that
     array's name."""
     last = {name: position for position, assign in enumerate(program) for name in ir.loads(assign.node)}
-    free: dict[str, ir.Layout] = {}  # arrays whose memory may be reused
+    free: set[str] = set()  # arrays whose memory may be reused
     views: dict[str, set[str]] = {}  # for each view, the arrays whose memory it may share
     assignments: list[ir.Assign] = []
     for position, assign in enumerate(program):
         old = _taken(assign, free)
         alive = {view for view, of in views.items() if old in of and last.get(view, position) > position}
         if old and last[old] == position and old not in kept and not alive:
-            del free[old]  # its memory now belongs to the result
+            free.remove(old)  # its memory now belongs to the result
             keeps = assign.name in helpers and isinstance(assign.node, ir.Terms)
             assign = replace(assign, into=old, keeps_name=keeps)
         assignments.append(assign)
         if owns_memory(assign.node):
-            free[assign.name] = assign.letters
+            free.add(assign.name)
         else:
             named = ir.loads(assign.node)
             views[assign.name] = named.union(*(views.get(name, set()) for name in named))
     return assignments
 
 
-def _taken(assign: ir.Assign, free: dict[str, ir.Layout]) -> str:
+def _taken(assign: ir.Assign, free: Collection[str]) -> str:
     """The name of the left array of an operation on two arrays if it has the axes and layout of the result."""
     node, (operator, _) = assign.node, second_operand(assign.node)
     first = node.args[0] if operator else None
     if not isinstance(first, ir.Load) or first.name not in free or len(node.letters) < 2:
         return ""
-    axis_names = [axis_name(i) for i in free[first.name]]
-    is_whole = first.letters == node.letters == assign.letters and axis_names == [axis_name(i) for i in node.letters]
-    return first.name if is_whole else ""
+    return first.name if first.letters == node.letters == assign.letters else ""
 
 
 def second_operand(node: ir.Node) -> tuple[str, ir.Node]:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from sympy import Expr, Function, Integer, Rational, Sum, cosh, exp, log, sin, sqrt, tanh
+from sympy import Expr, Function, Integer, KroneckerDelta, Rational, Sum, cosh, exp, log, sin, sqrt, tanh
 
 from symgrad.codegen import runtime, scalar_runtime
 from symgrad.codegen.plan import kernels
@@ -79,6 +79,7 @@ CHOSEN: dict[str, tuple[Expr, Expr]] = {
     "relation": (where(step(x, 0), 2, 3), 3 - step(x, 0)),
     "step that is 1 at 0": (where(step(x, 1), 5, 3), 3 + 2 * step(x, 1)),
     "step of a half": (where(step(x, Rational(1, 2)), 2, 3), 3 - (1 - equal(step(x, Rational(1, 2)), 0))),
+    "delta": (where(KroneckerDelta(n, m), 2, 0), 2 * KroneckerDelta(n, m)),
     "comparison": (where(equal(x, y), 2, 0), 2 * equal(x, y)),
     "opposite": (where(1 - equal(x, y), 2, 0), 2 * (1 - equal(x, y))),
     "both": (where(equal(x, y) * step(x, 0), 2, 0), 2 * equal(x, y) * step(x, 0)),

@@ -8,9 +8,9 @@ from sympy import Expr, Sum, exp, log, sin, sqrt, tanh
 from symgrad.canonical import canonical
 from symgrad.codegen.array_plan import repeats_named
 from symgrad.codegen.plan.kernels import weighted
-from symgrad.codegen.plan.schedule import Assignment, entries_in, written_out
+from symgrad.codegen.plan.schedule import Assignment, written_out
 from symgrad.functions import relu
-from symgrad.notation import Array, Axis
+from symgrad.notation import Array, Axis, entries
 
 N, C = Axis("N"), Axis("C")
 n, m, k, j = N.index("n"), N.index("m"), C.index("k"), C.index("j")
@@ -49,7 +49,7 @@ REPEATED: dict[str, Expr] = {
 def test_what_costs_something_gets_a_name(name: str) -> None:
     part = REPEATED[name]
     found = named(Assignment(A[n, k], 2 * exp(part)), Assignment(B[n, k], 3 * relu(part) + q[k]))
-    (entry,) = (e for e in entries_in(found["A"]))
+    (entry,) = entries(found["A"], "part1")
     assert list(found) == ["part1", "A", "B"] and found["A"] == 2 * exp(entry) and found["B"] == 3 * relu(entry) + q[k]
 
 
@@ -140,7 +140,7 @@ def test_the_axes_of_a_part_are_those_of_its_widest_entry() -> None:
 def read(part: Expr) -> Expr:
     """The entry in the place of an expression that is repeated."""
     found = named(Assignment(A[n, k], 2 * exp(part)), Assignment(B[n, k], 3 * relu(part)))
-    return next(iter(entries_in(found["A"])))
+    return entries(found["A"], "part1")[0]
 
 
 def test_names_that_are_taken_grow() -> None:

@@ -15,9 +15,10 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 from sympy.utilities.iterables import sift
 
-from symgrad.codegen.plan.schedule import Assignment, array_of
+from symgrad.codegen.plan.schedule import Assignment, array_of, names_outside
 from symgrad.functions import MEANINGS, Meaning, absolute, equal, step, where
 from symgrad.notation import array_names, bound_indices, indices_of, sum_over
+from symgrad.piecewise import is_indicator
 
 
 class Kernel(NamedTuple):
@@ -75,16 +76,8 @@ def numbers_chosen(expr: Basic) -> Expr:
     if not isinstance(chosen, where) or any(array_names(choice) for choice in chosen.args[1:]):
         return chosen
     condition, yes, no = chosen.args
-    return no + (yes - no) * (condition if _is_relation(condition) else 1 - equal(condition, 0))
-
-
-def _is_relation(expr: Expr) -> bool:
-    """Whether an expression is known to be 0 or 1: a relation, a product of relations, or 1 minus one."""
-    if isinstance(expr, Add):
-        return isinstance(opposite := 1 - expr, (equal, step, Mul)) and _is_relation(opposite)
-    if isinstance(expr, Mul):
-        return all(map(_is_relation, expr.args))
-    return isinstance(expr, equal) or (isinstance(expr, step) and expr.args[1] in (0, 1))
+    is_relation = is_indicator(condition) and not names_outside((equal, step), condition)  # entries may be any number
+    return no + (yes - no) * (condition if is_relation else 1 - equal(condition, 0))
 
 
 def zeros_kept(expr: Basic, nonnegative: Collection[str]) -> Expr:
@@ -168,7 +161,7 @@ def _over_exponentials(expr: Basic) -> Expr:
             return beside * distributed(inside * Mul(*outside), part)
     below, exponent, rest = dict[Expr, Expr](), S.Zero, S.One
     for factor in Mul.make_args(expr):
-        base, power = (factor, S.One) if isinstance(factor, exp) else factor.as_base_exp()
+        base, power = factor.as_base_exp()
         if isinstance(factor, exp):
             exponent += factor.args[0]
         elif power.is_Integer and exponents_of(base):

@@ -36,8 +36,7 @@ def branches_guarded(assignments: Sequence[Assignment], finite: Collection[str])
     kept: list[Assignment] = []
     for a in reversed(assignments):
         outside = set[str]().union(*(names_outside(where, b.rhs) for b in kept))
-        is_used = any(a.name in array_names(b.rhs) for b in kept)
-        if is_used and a.name not in {*outside, *finite} and not a.is_output and may_be_infinite(a.rhs):
+        if a.name not in {*outside, *finite} and not a.is_output and may_be_infinite(a.rhs):
             kept = [replace(b, rhs=written_out(b.rhs, {a.name: a})) for b in kept]
         else:
             kept.insert(0, a)

@@ -18,10 +18,10 @@ from sympy.utilities.iterables import sift
 
 from symgrad.canonical import canonical
 from symgrad.codegen.plan.kernels import distributed, weighted
-from symgrad.codegen.plan.schedule import Assignment, array_of, entries_in, written_out
+from symgrad.codegen.plan.schedule import Assignment, array_of, written_out
 from symgrad.codegen.plan.shifts import Shift, shift_along
 from symgrad.engine.summation import ordered_sums
-from symgrad.notation import array_names, bound_indices, free_indices, name_of, renamed, replaced, sum_over
+from symgrad.notation import array_names, bound_indices, entries, free_indices, name_of, renamed, replaced, sum_over
 
 Way = tuple[Expr, float]
 """A way to write an expression, and its cost."""
@@ -197,7 +197,7 @@ class Relative:
     def _left_over(self, term: Expr, bound: frozenset[Idx], left_over: float) -> float:
         scale, rest = self._pulled(term)
         outside = [UNDER_A_SUM if free_indices(f) & bound else left_over for f in Mul.make_args(scale) if f != 1]
-        inside = [entry for entry in entries_in(rest) if name_of(entry) in self._factors]
+        inside = [entry for name in self._factors for entry in entries(rest, name)]
         return sum(outside) + UNDER_A_SUM * len(inside)
 
     def _pulled(self, expr: Expr) -> tuple[Expr, Expr]:

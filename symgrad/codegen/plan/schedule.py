@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from sympy import Expr, Indexed, KroneckerDelta, Symbol, preorder_traversal
 from sympy.core.basic import Basic
@@ -14,7 +13,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.codegen.identifiers import fresh
 from symgrad.facts import evaluation_order
 from symgrad.functions import where
-from symgrad.notation import array_names, entry_of, indices_of, name_of, renamed, replaced
+from symgrad.notation import array_names, entries, entry_of, indices_of, name_of, renamed, replaced
 from symgrad.steps import Gradient, Record, Total
 
 
@@ -61,16 +60,7 @@ def uses_of(assignments: Iterable[Assignment]) -> Counter[str]:
     return Counter(part.name for part in parts if isinstance(part, Symbol) and not part.is_integer)
 
 
-@lru_cache(maxsize=4096)
-def entries_in(expr: Basic) -> tuple[Indexed | Symbol, ...]:
-    """The entries of arrays in an expression, including scalars."""
-    indexed = sorted(expr.atoms(Indexed), key=str)
-    labels = {str(e.base.label) for e in indexed}
-    scalars = [s for s in expr.atoms(Symbol) if not s.is_integer and s.name not in labels]
-    return (*indexed, *sorted(scalars, key=str))
-
-
-def names_outside(kind: type[Basic], expr: Basic) -> set[str]:
+def names_outside(kind: type[Basic] | tuple[type[Basic], ...], expr: Basic) -> set[str]:
     """The arrays that occur in an expression outside of parts of type ``kind``; of a choice, its condition counts."""
     if name := array_of(expr):
         return {name}
@@ -80,7 +70,7 @@ def names_outside(kind: type[Basic], expr: Basic) -> set[str]:
 
 def written_out(expr: Expr, definitions: Mapping[str, Assignment]) -> Expr:
     """Replace the entries of some arrays by their definitions."""
-    known = [entry for entry in entries_in(expr) if name_of(entry) in definitions]
+    known = [entry for name in array_names(expr) & definitions.keys() for entry in entries(expr, name)]
     return replaced(expr, {entry: definitions[name_of(entry)].at(indices_of(entry)) for entry in known})
 
 
@@ -127,9 +117,8 @@ def needed(record: Record, exprs: Iterable[Expr]) -> list[Assignment]:
 def _through_adjoints(record: Record, gradient: Gradient, adjoints: set[str]) -> tuple[Expr, Expr]:
     """The gradient in terms of adjoint arrays if a line states it so (the last one), else its closed form. The second
     value is the entry whose indices are free in it."""
-    last_form: tuple[Expr, Expr] | None = None
-    for step in record.steps:
+    for step in reversed(record.steps):
         is_open = array_names(step.after) & adjoints and not step.after.has(KroneckerDelta)
         if is_open and isinstance(step.subject, Total) and name_of(step.subject.wrt) == gradient.array.name:
-            last_form = (step.after, step.subject.wrt)
-    return last_form or (gradient.index, gradient.entry)
+            return step.after, step.subject.wrt
+    return gradient.index, gradient.entry

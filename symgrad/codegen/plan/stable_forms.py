@@ -101,11 +101,6 @@ class _Rewriter:
     def parts(self, original: Assignment) -> list[Shift | Rewriting]:
         """The rewritten equation, after the shifts that it is the first to use."""
         before = len(self._relative.used)
-        rewriting = self._rewritten(original)
-        self._known[rewriting.rewritten.name] = rewriting.rewritten
-        return [*self._relative.used[before:], rewriting]
-
-    def _rewritten(self, original: Assignment) -> Rewriting:
         rhs = without_overflow(zeros_kept(original.rhs, self._nonnegative))
         is_inside = original.name in self._inside
         self._relative.join(rhs.atoms(Sum) if is_inside else in_divisors_and_logarithms(rhs, Sum), self._taken)
@@ -123,7 +118,9 @@ class _Rewriter:
             rest = unfolded(rest, stand_ins[old], new)
         rewritten = replace(original, entry=entry, rhs=small_kept(rest))
         scale = self._relative.in_largest(scale) if is_kept else S.One
-        return Rewriting(original, rewritten, scale, tuple((old, new) for old, new in logs.items() if old != new))
+        self._known[rewritten.name] = rewritten
+        changed = tuple((old, new) for old, new in logs.items() if old != new)
+        return [*self._relative.used[before:], Rewriting(original, rewritten, scale, changed)]
 
     def _logarithm(self, expr: Expr) -> Expr:
         """A logarithm without large exponentials inside; its scale becomes a term."""
