@@ -131,7 +131,6 @@ def test_an_infinite_array_in_branches_alone_is_written_into_them() -> None:
         (log(x), where(v, x, y), (), "L"),  # as a condition
         (log(x), where(positive, v, y), ("v",), "L"),  # known to be finite
         (log(x), where(positive, v, y), (), "Lv"),  # returned
-        (log(x), where(positive, x, y), (), "L"),  # not used at all
     ],
 )
 def test_other_arrays_keep_their_lines(definition: Expr, use: Expr, finite: tuple[str, ...], outputs: str) -> None:
