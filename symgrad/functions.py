@@ -17,6 +17,17 @@ from sympy import Abs, Expr, Function, S, count_ops, expand, sign, sqrt, sympify
 from sympy.core.basic import Basic
 from sympy.core.function import ArgumentIndexError
 
+from symgrad.special_functions import (
+    arctan2,
+    cbrt,
+    digamma,
+    erfc,
+    gammaln,
+    normal_sinc,
+    sinc_slope,
+    trigamma,
+)
+
 
 class _Piecewise(Function):  # type: ignore[misc]
     """A real function of real arguments, evaluated if all its arguments are numbers."""
@@ -79,6 +90,18 @@ class absolute(_Piecewise):
 
 class signum(_Piecewise):
     """``signum(x)``: -1 for x < 0, 0 for x = 0, and 1 for x > 0."""
+
+    nargs = 1
+
+
+class floor(_Piecewise):
+    """``floor(x)``: the largest whole number that is at most x."""
+
+    nargs = 1
+
+
+class ceil(_Piecewise):
+    """``ceil(x)``: the smallest whole number that is at least x."""
 
     nargs = 1
 
@@ -251,7 +274,23 @@ MEANINGS: dict[type[Function], Meaning] = {
     sympy.atan: _smooth("atan", "np.arctan({})", r"\operatorname{atan}"),
     **{f: _smooth(f.__name__) for f in (sympy.sinh, sympy.cosh, sympy.tanh)},
     sympy.asinh: _smooth("asinh", "np.arcsinh({})", r"\operatorname{asinh}"),
+    sympy.acosh: _smooth("acosh", "np.arccosh({})", r"\operatorname{acosh}"),
+    sympy.atanh: _smooth("atanh", "np.arctanh({})", r"\operatorname{atanh}"),
     sympy.erf: _smooth("erf", "_erf({})", r"\operatorname{erf}"),
+    cbrt: _named("cbrt", "np.cbrt({})", "float(np.cbrt({}))"),
+    normal_sinc: _named("sinc", "np.sinc({})", "float(np.sinc({}))"),
+    sinc_slope: _named("sinc′", "_sinc_slope({})", "float(_sinc_slope({}))", latex=r"\operatorname{sinc}'"),
+    erfc: _named("erfc", "scipy.special.erfc({})", "math.erfc({})"),
+    gammaln: _named("lgamma", "scipy.special.gammaln({})", "math.lgamma({})"),
+    sympy.erfinv: _named("erfinv", "scipy.special.erfinv({})", "float(scipy.special.erfinv({}))"),
+    digamma: _named("digamma", "scipy.special.psi({})", "float(scipy.special.psi({}))", latex=r"\psi"),
+    trigamma: _named("trigamma", "scipy.special.zeta(2, {})", "float(scipy.special.zeta(2, {}))", latex=r"\psi'"),
+    arctan2: _named("atan2", "np.arctan2({}, {})", "math.atan2({}, {})", None,
+        f"atan2(y, x) is differentiated also where its angle jumps from π to −π: {JUMP}, {BOTH}"),
+    floor: _named("floor", "np.floor({})", "float(np.floor({}))", lambda x: x - x % 1,
+        f"floor x has the derivative 0: {JUMP}, as in PyTorch"),
+    ceil: _named("ceil", "np.ceil({})", "float(np.ceil({}))", lambda x: x + (-x) % 1,
+        f"ceil x has the derivative 0: {JUMP}, as in PyTorch"),
     relu: _named("relu", "np.maximum({}, 0)", "max({}, 0.0)", lambda x: max(x, 0),
         f"relu'(x) = [x > 0], which is 0 at x = 0, {BOTH}"),
     absolute: _named("abs", "np.abs({})", "abs({})", lambda x: -x if x < 0 else x,

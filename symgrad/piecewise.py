@@ -7,8 +7,12 @@ from sympy import Add, Indexed, MatAdd, MatMul, MatrixExpr, MatrixSymbol, S
 from sympy.core.basic import Basic
 
 from symgrad.functions import absolute, equal, step, where
+from symgrad.special_functions import digamma, gammaln, trigamma
 
-UNBOUNDED = (sp.exp, sp.log, sp.tan, sp.asin, sp.acos, sp.sinh, sp.cosh)
+UNBOUNDED = (
+    *(sp.exp, sp.log, sp.tan, sp.asin, sp.acos, sp.sinh, sp.cosh, sp.acosh, sp.atanh, sp.erfinv),
+    *(gammaln, digamma, trigamma),
+)
 """Functions that are undefined at some numbers, or overflow at numbers in the hundreds."""
 
 

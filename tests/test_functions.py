@@ -18,9 +18,10 @@ from cases import sampled
 from catalogue import derived, derived_from
 from printed import expression_latex, expression_mathml
 from programs import ZOO, crammer_singer, relu_network
-from sympy import Expr, Float, Function, Integer, Rational, S, Sum, Symbol, erf, exp, log, sympify
+from sympy import Expr, Float, Function, Integer, Rational, S, Sum, Symbol, acosh, erf, erfinv, exp, log, sympify
 
 import symgrad
+from symgrad.array.expression import parse
 from symgrad.check import prove
 from symgrad.check.brute_force import check_end_to_end
 from symgrad.check.marks import Level
@@ -33,8 +34,10 @@ from symgrad.errors import InputError, ProgramError, UnsupportedError
 from symgrad.functions import (
     MEANINGS,
     absolute,
+    ceil,
     clip,
     equal,
+    floor,
     maximum,
     minimum,
     reciprocal,
@@ -50,6 +53,7 @@ from symgrad.notation import Array, Axis, IndicesCoincide, renamed
 from symgrad.piecewise import is_indicator
 from symgrad.program import Program
 from symgrad.render.text import expression_text
+from symgrad.special_functions import arctan2, cbrt, digamma, erfc, gammaln, normal_sinc, sinc_slope, trigamma
 from symgrad.steps import Record
 
 N, D, C, X, W, b, Y, Z, L = cl.N, cl.D, cl.C, cl.X, cl.W, cl.b, cl.Y, cl.Z, cl.L
@@ -77,23 +81,39 @@ POINTS: dict[type[Function], tuple[tuple[float, ...], ...]] = {
     root: ((0.7,), (2.0,)),
     reciprocal: ((0.7,), (-0.7,)),
     selected: ((0, 0.3, 0.7, 0.5), (1, 0.3, 0.7, 0.5)),
+    floor: ((0.7,), (-0.7,)),
+    ceil: ((0.7,), (-0.7,)),
+}
+OF_SMOOTH: dict[type[Function], tuple[tuple[float, ...], ...]] = {
+    acosh: ((1.4,), (3.0,)),
+    cbrt: ((0.4,), (-0.4,)),
+    arctan2: ((0.3, 0.7), (0.3, -0.7), (-0.3, -0.7)),
+    normal_sinc: ((0.4,), (-1.4,), (1e-3,)),
+    erfc: ((-2.0,), (3.0,)),
 }
 WITHOUT_NUMBERS = {selection}
+WITHOUT_RULES = {sinc_slope, trigamma}
 
 
 def test_the_table_is_of_one_piece() -> None:
     ours = {function for function, meaning in MEANINGS.items() if meaning.number}
     assert ours | {root} == POINTS.keys()
-    assert {f for f, m in MEANINGS.items() if m.convention} == (ours | {root} | WITHOUT_NUMBERS) - {
-        selected,
-        reciprocal,
-    }
+    conventions = (ours | {root, arctan2} | WITHOUT_NUMBERS) - {selected, reciprocal}
+    assert {f for f, m in MEANINGS.items() if m.convention} == conventions
 
 
-@pytest.mark.parametrize("function", [f for f in MEANINGS if f not in WITHOUT_NUMBERS], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("function", WITHOUT_RULES, ids=lambda f: f.__name__)
+def test_a_derivative_without_a_rule_is_refused(function: type[Function]) -> None:
+    with pytest.raises(UnsupportedError, match="has no rule for its derivative"):
+        function(Symbol("x", real=True)).diff()
+
+
+@pytest.mark.parametrize(
+    "function", [f for f in MEANINGS if f not in WITHOUT_NUMBERS | WITHOUT_RULES], ids=lambda f: f.__name__
+)
 def test_the_derivative_is_that_of_the_value_apart_from_kinks(function: type[Function]) -> None:
     """The condition of a choice and the place in a selection are not variables."""
-    for point in POINTS.get(function, ((0.4,),)):
+    for point in (POINTS | OF_SMOOTH).get(function, ((0.4,),)):
         symbols = [Symbol(f"x{place}", real=True) for place in range(len(point))]
         at = dict(zip(symbols, map(Float, point), strict=True))
         others = [
@@ -399,6 +419,77 @@ def test_erf_is_accurate() -> None:
     ends = erf_of()(np.array([0.0, np.inf, -np.inf, np.nan]))
     assert list(ends[:3]) == [0, 1, -1] and np.isnan(ends[3])
     assert erf_of()(points[:10].astype(np.float32)).dtype == np.float32
+
+
+def test_the_slope_of_sinc_is_accurate_near_zero() -> None:
+    points = np.concatenate([10.0 ** np.linspace(-300, 0.5, 200), np.linspace(-3, 3, 101)])
+    with mpmath.workdps(700):
+        exact = [
+            mpmath.diff(mpmath.sincpi, x)
+            if abs(x) > 1e-3
+            else -(mpmath.pi**2) * x / 3 * (1 - mpmath.pi**2 * x**2 / 10 + mpmath.pi**4 * x**4 / 280)
+            for x in map(mpmath.mpf, points)
+        ]
+    found = symgrad.derive(parse("sum(sinc(x))", "x: N", "x")).to_numpy()(points)[1].x
+    wrong = np.abs(found - np.array([float(value) for value in exact]))
+    assert np.all(wrong <= 1e-15 + 1e-15 * np.abs(points))
+    tiny = np.abs(points) < 1e-5
+    assert np.allclose(found[tiny], -(np.pi**2) / 3 * points[tiny], rtol=1e-9, atol=0)
+
+
+SPECIAL = {
+    "sum(arctanh(x))": ("x: N probability", "x", [0.3, 0.5]),
+    "sum(arccosh(1 + x))": ("x: N positive", "x", [0.3, 4.0]),
+    "sum(erfc(x))": ("x: N", "x", [-3.0, 30.0]),
+    "sum(erfinv(x))": ("x: N", "x", [-0.9, 0.2]),
+    "sum(gammaln(x))": ("x: N positive", "x", [0.3, 40.0]),
+    "sum(digamma(x) ** 2)": ("x: N positive", "x", [0.3, 40.0]),
+    "sum(sinc(x))": ("x: N", "x", [0.0, 1.3]),
+    "sum(cbrt(x))": ("x: N", "x", [-3.0, 2.0]),
+    "sum(arctan2(x, 0.5 - x))": ("x: N", "x", [-3.0, 2.0]),
+    "sum((x % 0.7) * floor(x) * ceil(x))": ("x: N", "x", [-3.2, 2.3]),
+}
+
+
+@pytest.mark.parametrize("text", SPECIAL)
+def test_special_functions_derive_prove_and_run_in_every_target(text: str) -> None:
+    shapes, wrt, point = SPECIAL[text]
+    loss = parse(text, shapes, wrt)
+    derivation = symgrad.derive(loss)
+    assert derivation.prove().counts.keys() == {"definition", "every shape"}
+    x = np.array(point)
+    functions = [
+        derivation.to_numpy(),
+        compile_source(derivation.to_source(target="scalar", sizes={"N": 2}), "loss_gradient"),
+    ]
+    if any(derivation.program.equations[-1].rhs.has(f) for f in (erfinv, digamma, gammaln, normal_sinc)):
+        with pytest.raises(UnsupportedError, match="no Python function of a number is known"):
+            derivation.to_source(target="numba")
+    else:
+        functions.append(derivation.to_numba())
+    for function in functions:
+        assert symgrad.check_grad(lambda x, f=function: f(x)[0], lambda x, f=function: f(x)[1].x, x, wrt=[0]).ok
+    needs_scipy = any(name in text for name in ("erfc", "erfinv", "gamma"))
+    assert ("SciPy" in derivation.to_source()) == needs_scipy == ("import scipy.special" in derivation.to_source())
+    assert symgrad.check_grad(
+        lambda x: evaluated_lines(derivation.numpy_lines, x)["L"],
+        lambda x: evaluated_lines(derivation.numpy_lines, x)["dx"],
+        x,
+    ).ok
+    for page in (derivation.to_text(), derivation.to_latex(), derivation.to_markdown(), derivation.to_html()):
+        assert page
+    assert "<math" in derivation.to_mathml()
+
+
+def evaluated_lines(lines: str, x: np.ndarray) -> dict[str, Any]:
+    space: dict[str, Any] = {"np": np, "x": x}
+    exec(lines, space)
+    return space
+
+
+def test_small_values_of_erfc_keep_their_digits() -> None:
+    value, _ = symgrad.derive(parse("sum(log(erfc(x)))", "x: N", "x")).to_numpy()(np.array([20.0]))
+    assert value == pytest.approx(float(mpmath.log(mpmath.erfc(20))), rel=1e-14)
 
 
 def both_targets(program: Program, wrt: tuple[str, ...], sizes: dict[str, int]) -> list[Callable[..., Any]]:

@@ -15,7 +15,8 @@ from sympy import Expr, Rational, exp, log, sqrt
 
 from symgrad.array.graph import Entries, Indices, Kind, Node, aligned, broadcast, make
 from symgrad.errors import ProgramError, UnsupportedError
-from symgrad.functions import absolute, clip, equal, maximum, minimum, real, signum, step, where
+from symgrad.functions import absolute, ceil, clip, equal, floor, maximum, minimum, real, signum, step, where
+from symgrad.special_functions import arctan2, cbrt, digamma, erfc, gammaln, normal_sinc
 
 MOST_BITS = 4_000  # in a power of two numbers
 HALF = Rational(1, 2)
@@ -63,6 +64,11 @@ def at_most(x: Expr, high: Expr) -> Expr:
     return where(step(high - x, 1), x, high)
 
 
+def remainder_of(a: Expr, b: Expr) -> Expr:
+    """What is left of a after as many times b as fit, with the sign of b."""
+    return a - b * floor(a / b)
+
+
 # NumPy function -> the same function of single entries.
 ELEMENTWISE: dict[Callable[..., Any], Callable[..., Expr]] = {
     np.add: operator.add,
@@ -83,6 +89,7 @@ ELEMENTWISE: dict[Callable[..., Any], Callable[..., Expr]] = {
     np.log1p: lambda a: log(1 + a),
     np.log2: lambda a: log(a) / log(2),
     np.log10: lambda a: log(a) / log(10),
+    np.logaddexp2: lambda a, b: log(exp(a * log(2)) + exp(b * log(2))) / log(2),
     np.logaddexp: lambda a, b: log(exp(a) + exp(b)),
     np.hypot: lambda a, b: sqrt(a**2 + b**2),
     np.sin: sp.sin,
@@ -95,6 +102,16 @@ ELEMENTWISE: dict[Callable[..., Any], Callable[..., Expr]] = {
     np.cosh: sp.cosh,
     np.tanh: sp.tanh,
     np.arcsinh: sp.asinh,
+    np.arccosh: sp.acosh,
+    np.arctanh: sp.atanh,
+    np.arctan2: arctan2,
+    np.cbrt: cbrt,
+    **dict.fromkeys((np.deg2rad, np.radians), lambda a: a * sp.pi / 180),
+    **dict.fromkeys((np.rad2deg, np.degrees), lambda a: a * 180 / sp.pi),
+    np.sinc: normal_sinc,
+    np.floor: floor,
+    np.ceil: ceil,
+    np.remainder: remainder_of,
     np.absolute: absolute,
     np.fabs: absolute,
     np.sign: signum,
@@ -124,7 +141,12 @@ SCIPY: dict[str, Callable[..., Expr]] = {
     "log_expit": lambda x: -softplus_of(-x),
     "logit": lambda x: log(x) - log(1 - x),
     "erf": sp.erf,
-    "erfc": lambda x: 1 - sp.erf(x),
+    "erfc": erfc,
+    "erfinv": sp.erfinv,
+    **dict.fromkeys(("gammaln", "loggamma"), gammaln),
+    **dict.fromkeys(("digamma", "psi"), digamma),
+    "cbrt": cbrt,
+    "sinc": normal_sinc,
     "ndtr": lambda x: (1 + sp.erf(x / sqrt(2))) / 2,
     "xlogy": lambda x, y: x * log(y),
     "xlog1py": lambda x, y: x * log(1 + y),
@@ -143,6 +165,7 @@ SIGNS: dict[Callable[..., Any], str] = {
     np.subtract: "-",
     np.multiply: "*",
     np.divide: "/",
+    np.remainder: "%",
     np.power: "**",
     np.greater: ">",
     np.greater_equal: ">=",

@@ -61,6 +61,11 @@ def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max:
     return elementwise("clip", meaning, x, *bounds) if bounds else x
 
 
+def _finite(x: Any, copy: bool = True, nan: Any = 0, posinf: Any = None, neginf: Any = None) -> Node:
+    """``np.nan_to_num``: the array itself, since its entries are finite wherever a derivation holds."""
+    return operand(x, "nan_to_num")
+
+
 FUNCTIONS: dict[Callable[..., Any], Handler] = {
     **{function: _entrywise(function, meaning) for function, meaning in ELEMENTWISE.items()},
     **REDUCTIONS,
@@ -68,6 +73,7 @@ FUNCTIONS: dict[Callable[..., Any], Handler] = {
     **ARRANGEMENTS,
     np.where: _where,
     np.clip: _clip,
+    np.nan_to_num: _finite,
 }
 
 # Functions without a meaning at symbolic shapes -> what to write instead.
@@ -85,7 +91,7 @@ REFUSED: dict[str, str] = {
         ("matrix_power", "write A @ A"),
         ("all any isnan isfinite", "compare, and write np.where(condition, a, b)"),
         ("sort argsort median percentile quantile ptp", "it picks entries by their order, which no equation expresses"),
-        ("argmax argmin round rint floor ceil", "it is piecewise constant, so its gradient is 0"),
+        ("argmax argmin round rint trunc fix", "it is piecewise constant, so its gradient is 0"),
         ("inv pinv", "the derivative of an inverse is not supported yet"),
         ("det slogdet", "the derivative of a determinant is not supported yet"),
         ("solve lstsq", "the derivative of a linear solve is not supported yet"),

@@ -175,7 +175,8 @@ class Symbolic:
     __and__, __rand__ = _method(np.logical_and), _reflected(np.logical_and)
     __or__, __ror__ = _method(np.logical_or), _reflected(np.logical_or)
     __neg__, __pos__, __abs__, __invert__ = map(_method, (np.negative, np.positive, np.absolute, np.logical_not))
-    __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = _number("% or //", "write / instead")
+    __mod__, __rmod__ = _method(np.remainder), _reflected(np.remainder)
+    __floordiv__ = __rfloordiv__ = _number("//", "write np.floor(a / b)")
 
     __iadd__, __isub__, __imul__, __itruediv__, __ipow__, __imatmul__ = map(_in_place, ("+", "-", "*", "/", "**", "@"))
 

@@ -14,14 +14,16 @@ from symgrad.canonical import is_known
 from symgrad.functions import absolute, reciprocal, root
 from symgrad.notation import array_names, name_of
 from symgrad.program import Program
+from symgrad.special_functions import cbrt, erfc, normal_sinc, sinc_slope
 
 EVERYWHERE = {sp.KroneckerDelta, sp.exp, sp.sin, sp.cos, sp.atan, sp.sinh, sp.cosh, sp.tanh, sp.asinh, sp.erf, sp.erfc}
+EVERYWHERE |= {erfc, normal_sinc, sinc_slope}
 """Functions that are analytic at all real numbers."""
 
-ANALYTIC = EVERYWHERE | {sp.tan, sp.asin, sp.acos, sp.gamma}
+ANALYTIC = EVERYWHERE | {sp.tan, sp.asin, sp.acos, sp.acosh, sp.atanh, sp.erfinv, sp.gamma}
 """Functions that are analytic wherever they are defined."""
 
-MONOTONE = {sp.exp, sp.log, sp.tanh, sp.sinh, sp.atan, sp.asinh, sp.erf}
+MONOTONE = {sp.exp, sp.log, sp.tanh, sp.sinh, sp.atan, sp.asinh, sp.erf, cbrt}
 """Functions whose derivative is nowhere 0."""
 
 

@@ -34,8 +34,6 @@ from sympy import (
     Rational,
     S,
     Symbol,
-    acos,
-    asin,
     conjugate,
     gamma,
     log,
@@ -67,12 +65,13 @@ from symgrad.functions import MEANINGS, absolute, reciprocal, root, where
 from symgrad.notation import array_names, axis_name, index_over, renamed, stand_in
 from symgrad.piecewise import is_indicator
 from symgrad.program import Program
+from symgrad.special_functions import POSITIVE_WHERE_SMOOTH, cbrt, digamma, gammaln, trigamma
 from symgrad.steps import Condition
 
-TOTAL = EVERYWHERE | {Abs, sign, conjugate, reciprocal}
+TOTAL = EVERYWHERE | {Abs, sign, conjugate, reciprocal, cbrt}
 """SymPy functions that are defined for all real numbers, as are our own functions with kinks."""
 
-OF_POSITIVE = {log, gamma, loggamma}
+OF_POSITIVE = {log, gamma, loggamma, gammaln, digamma, trigamma}
 """Functions that are defined for positive numbers."""
 
 MOST_RENAMINGS = 4096
@@ -117,7 +116,8 @@ class Divisors:
             parts = list(_parts(rhs, self._where_needed(definition.name)))
             powers = list(_powers(parts))
             positive = [part for part, power in powers if power < 0 or self._has_kink(part[0], power)]
-            positive += [(1 - call.args[0] ** 2, facts) for call, facts in parts if isinstance(call, (asin, acos))]
+            positive += [(part, facts) for call, facts in parts for part in _positive_where_smooth(call)]
+            self._nonzero.bases += [(call, facts) for call, facts in parts if self._is_steep_root(call)]
             self._nonzero.bases += _divisors(parts) + positive
             self._positive.bases += positive
             self._nonnegative.bases += [part for part, _ in powers]
@@ -153,6 +153,10 @@ class Divisors:
         kinked = {call.func for call in written.atoms(Function)} - ANALYTIC - OF_POSITIVE
         is_single = not kinked or (kinked <= {absolute} and is_known(written, "nonnegative"))
         return is_single and bool(array_names(written)) and bool(power * order_of_zeros(written) <= 1)
+
+    def _is_steep_root(self, call: Basic) -> bool:
+        """Whether a cube root is known to have no derivative at the zeros of its argument."""
+        return isinstance(call, cbrt) and self._has_kink(call.args[0], Rational(1))
 
     def _is_known(self, part: Part, test: Callable[[Query], bool]) -> bool:
         """Whether a test holds for an expression at some stage; for a choice, in each of its branches."""
@@ -322,6 +326,12 @@ def _powers(parts: Iterable[Part]) -> Iterator[tuple[Part, Rational]]:
             yield (part.args[0], facts), Rational(2)
         elif type(part) in OF_POSITIVE:
             yield (part.args[0], facts), Rational(-1)
+
+
+def _positive_where_smooth(call: Basic) -> tuple[Expr, ...]:
+    """What is positive wherever a function of an equation has a derivative."""
+    positive = POSITIVE_WHERE_SMOOTH.get(type(call))
+    return positive(*call.args) if positive else ()
 
 
 def _partial_calls(parts: Iterable[Part]) -> list[Part]:

@@ -9,7 +9,7 @@ from itertools import chain, count
 from symgrad.names import is_alike
 
 RESERVED = {"np", "math", "Gradients", "type", "float", "max", "min", "abs", "map", "range", "next", "Exception"}
-RESERVED |= {"Any", "njit", "prange", "types", "typeof", "intrinsic", "get_num_threads"}
+RESERVED |= {"scipy", "Any", "njit", "prange", "types", "typeof", "intrinsic", "get_num_threads"}
 """What the lines around and of a generated function call: no array can have such a name there."""
 
 

@@ -22,6 +22,7 @@ from symgrad.codegen.plan.kernels import KNOWN, expm1, log1p
 from symgrad.codegen.temporaries import hoisted
 from symgrad.functions import clip, equal, maximum, minimum, relu, where
 from symgrad.notation import Axis, axis_name
+from symgrad.special_functions import digamma, normal_sinc, sinc_slope, trigamma
 
 # Calls, with {} for each argument.
 FUNCTIONS: dict[type[sympy.Function], str] = {
@@ -35,6 +36,7 @@ FUNCTIONS: dict[type[sympy.Function], str] = {
     equal: "(1.0 if {} == {} else 0.0)",
     expm1: "math.expm1({})",
     log1p: "math.log1p({})",
+    **dict.fromkeys((sympy.erfinv, digamma, trigamma, normal_sinc, sinc_slope), ""),
 }
 
 

@@ -20,6 +20,7 @@ from symgrad.steps import Record
 Sizes = Mapping[str, int] | None
 LOWEST = "_LOWEST = -np.finfo(float).max  # the largest of exponents that are all -inf: exp(-inf - _LOWEST) is 0"
 NEEDS = "Needs NumPy 2.0 or later, and nothing else."
+WITH_SCIPY = "Needs NumPy 2.0 or later, and SciPy for its special functions."
 """Older versions compute in double precision when a float32 number meets a Python float."""
 
 
@@ -157,6 +158,8 @@ def assembled(
     head = [f"import {m}" for m in modules if m in needs or any(f"{m}." in source for source in sources)]
     head += ["from collections.abc import Iterator"] if "_summed" in needs else []
     head += [f"from typing import {'Any, ' if imports else ''}NamedTuple", "", "import numpy as np", *imports]
+    if "scipy" in needs:
+        head, needed = [*head, "import scipy.special"], WITH_SCIPY if needed == NEEDS else needed
     names = {*inputs.names.values(), *(axis.name for axis in record.program.axes)}
     noqa = "# ruff: noqa: E741\n\n" if {"l", "I", "O"} & names else ""
     first = f"{_header(record, closed_form, needed)}\n\n{noqa}" + "\n".join(head)

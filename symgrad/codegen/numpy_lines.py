@@ -118,7 +118,8 @@ def numpy_lines(record: Record) -> str:
     calls = {part.function for a in lowered.program for part in walk(a.node) if isinstance(part, Call)}
     normal = [Source(line) for function, line in NORMAL.items() if function in calls]
     sources = [*functions, *(line.code for line in normal)]
-    imports = ["import math"] if "math" in needs or any("math." in source for source in sources) else []
+    imports = ["import scipy.special"] if "scipy" in needs else []
+    imports += ["import math"] if "math" in needs or any("math." in source for source in sources) else []
     lines = [*normal, *_sizes(inputs, [axis for axis in axes if axis in needs]), *lines]
     return "\n\n\n".join([*imports, *functions, "\n".join(line.code for line in lines)])
 

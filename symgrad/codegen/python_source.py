@@ -144,7 +144,7 @@ def applied(functions: Mapping[type[Function], str], function: type[Function], a
     template = functions.get(function)
     if not template:
         raise UnsupportedError(f"no Python function of a number is known for {function.__name__}")
-    return written(template, *args, needs=re.findall(r"\b_\w+|\bmath\b", template))
+    return written(template, *args, needs=re.findall(r"\b_\w+|\bmath\b|\bscipy\b", template))
 
 
 def indented(lines: Iterable[Source]) -> list[Source]:

@@ -227,6 +227,15 @@ def _erf(x: np.ndarray) -> np.ndarray:
     return np.copysign(np.where(y <= 0.84375, small, large), x)
 
 
+def _sinc_slope(x: np.ndarray) -> np.ndarray:
+    """The derivative of np.sinc, by its Taylor series where abs(pi x) is below 1."""
+    u = np.pi * x
+    terms = [(-1) ** k * 2 * (k + 1) / math.factorial(2 * k + 3) for k in range(8, -1, -1)]
+    series = -np.pi * u * _polynomial(np.minimum(u * u, 1), tuple(terms))
+    away = np.where(np.abs(u) < 1, 1, x)
+    return np.where(np.abs(u) < 1, series, (np.cos(np.pi * away) - np.sinc(away)) / away)
+
+
 def _polynomial(x: np.ndarray, coefficients: tuple[float, ...]) -> np.ndarray:
     """A polynomial, given by its coefficients, the highest power first."""
     value = coefficients[0] * x + coefficients[1]

@@ -16,10 +16,11 @@ from symgrad.engine.summation import contract, deltas, has_delta, is_multiplied_
 from symgrad.engine.tidying import quotients_named
 from symgrad.engine.writer import Writer
 from symgrad.equations import Definition
-from symgrad.functions import step, where
+from symgrad.functions import MEANINGS, step, where
 from symgrad.notation import array_names, axis_name, bound_indices, replaced, stand_in, sum_over, unfolded
 from symgrad.piecewise import leaves_out
 from symgrad.program import Program
+from symgrad.special_functions import POSITIVE_WHERE_SMOOTH
 from symgrad.steps import Condition, Partial, Subject, Value
 
 
@@ -207,8 +208,9 @@ def divided_by(expr: Basic, name: str) -> tuple[Condition, ...]:
     if isinstance(expr, where):
         return ()
     conditions = [condition for arg in expr.args for condition in divided_by(arg, name)]
-    if isinstance(expr, (sp.asin, sp.acos)) and name in array_names(expr):
-        conditions.append(Condition(1 - expr.args[0] ** 2, f"{type(expr).__name__} is differentiated"))
+    if isinstance(expr, sp.Function) and expr.func in POSITIVE_WHERE_SMOOTH and name in array_names(expr):
+        because = f"{MEANINGS[expr.func].text} is differentiated"
+        conditions += [Condition(part, because) for part in POSITIVE_WHERE_SMOOTH[expr.func](*expr.args)]
     return tuple(dict.fromkeys(conditions))
 
 

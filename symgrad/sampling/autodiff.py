@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
+import mpmath
 import numpy as np
 import sympy
 from sympy import Expr, Indexed, Rational, Symbol
@@ -20,20 +21,35 @@ from symgrad.equations import Definition
 from symgrad.functions import MEANINGS
 from symgrad.notation import Array, array_names, index_over
 from symgrad.program import Program
+from symgrad.special_functions import digamma, erfc, gammaln, normal_sinc, sinc_slope, trigamma
 
 Arrays = Mapping[str, np.ndarray]
 Edge = tuple[str, str]
 """The name of the array that an equation defines, and the name of an array that the equation uses."""
-ERF = np.vectorize(math.erf, otypes=[float])
+SMOOTH: Mapping[Any, Callable[[float], float]] = {
+    **{sympy.erf: math.erf, erfc: math.erfc, gammaln: math.lgamma, sympy.erfinv: mpmath.fp.erfinv},
+    **{digamma: partial(mpmath.fp.psi, 0), trigamma: partial(mpmath.fp.psi, 1)},
+    normal_sinc: np.sinc,
+    sinc_slope: lambda x: float(sinc_slope(sympy.Float(x))),
+}
+"""Smooth functions of a number that NumPy lacks."""
 
 
 @cache
 def _ufunc(function: Any, arguments: int) -> Callable[..., Any]:
     """NumPy's version of a smooth function."""
-    if function is sympy.erf:
-        return ERF
+    if function in SMOOTH:
+        return np.vectorize(partial(_at, SMOOTH[function]), otypes=[float])
     symbols = sympy.symbols(f"x:{arguments}", real=True)
     return sympy.lambdify(symbols, function(*symbols), "numpy")  # type: ignore[no-any-return]
+
+
+def _at(function: Callable[[float], float], x: float) -> float:
+    """The value of a function, and NaN where it has none."""
+    try:
+        return function(x)
+    except (ArithmeticError, ValueError, TypeError):
+        return math.nan
 
 
 class Doubles(Reals):

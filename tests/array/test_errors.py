@@ -141,7 +141,7 @@ def _range(X: Arrays, W: Arrays, V: Arrays, y: Arrays, a: Arrays) -> Arrays:
         (lambda X, W, V, y, a: np.max(X), ["one axis at a time"], "np.max(X)"),
         (lambda X, W, V, y, a: softmax(X, axis=2).sum(), ["softmax: X (N, D) has no axis 2"], "softmax(X, axis=2)"),
         (lambda X, W, V, y, a: np.add.reduce(X, axis=0).sum(), ["add.reduce has no rule"], "np.add.reduce(X, axis=0)"),
-        (lambda X, W, V, y, a: np.sum(X // 2), ["% or //"], "X // 2"),
+        (lambda X, W, V, y, a: np.sum(X // 2), ["np.floor(a / b)"], "X // 2"),
         (lambda X, W, V, y, a: {}["missing"], ["raised KeyError"], '{}["missing"]'),
     ],
 )

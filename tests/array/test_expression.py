@@ -87,7 +87,7 @@ def test_what_is_in_the_language(text: str) -> None:
         ("sum(reshape(X, 2))", "reshape has no rule"),
         ("sum(X[1:])", "only whole axes"),
         ("sum(X[0])", "entry 0 of X (N, D)"),
-        ("sum(X % 2)", "operator % is not in the language"),
+        ("sum(X // 2)", "operator // is not in the language"),
         ("sum(0 < X < 1)", "a comparison has two operands"),
         ("sum(X is X)", "a comparison has two operands"),
         ("sum(X", "column 4: not a Python expression: '(' was never closed"),

@@ -9,6 +9,7 @@ from typing import Any
 import literal
 import numpy as np
 import pytest
+import scipy.special
 from sympy import Rational
 
 import symgrad
@@ -54,6 +55,28 @@ CASES: dict[str, list[tuple[str, str]]] = {
     "cosh": [("np.cosh(X)", "N D")],
     "tanh": [("np.tanh(X)", "N D")],
     "arcsinh": [("np.arcsinh(X)", "N D")],
+    "arccosh": [("np.arccosh(1 + P)", "N D")],
+    "arctanh": [("np.arctanh(np.sin(X))", "N D")],
+    "arctan2": [("np.arctan2(X, V)", "N D"), ("np.arctan2(d, -1)", "D")],
+    "cbrt": [("np.cbrt(X)", "N D")],
+    "deg2rad": [("np.deg2rad(X)", "N D")],
+    "radians": [("np.radians(X)", "N D")],
+    "rad2deg": [("np.rad2deg(X)", "N D")],
+    "degrees": [("np.degrees(X)", "N D")],
+    "sinc": [("np.sinc(X)", "N D"), ("np.sinc(X - X)", "N D")],
+    "floor": [("np.floor(3 * X)", "N D")],
+    "ceil": [("np.ceil(3 * X)", "N D")],
+    "remainder": [("np.mod(X, 0.7)", "N D"), ("X % -q", "N D"), ("2 % (X + 4)", "N D"), ("np.remainder(X, V)", "N D")],
+    "nan_to_num": [("np.nan_to_num(X)", "N D"), ("np.nan_to_num(X, nan=1.0)", "N D")],
+    "logaddexp2": [("np.logaddexp2(X, V)", "N D")],
+    "special functions": [
+        ("scipy.special.gammaln(P)", "N D"),
+        ("scipy.special.loggamma(P)", "N D"),
+        ("scipy.special.digamma(P)", "N D"),
+        ("scipy.special.psi(P)", "N D"),
+        ("scipy.special.erfc(X)", "N D"),
+        ("scipy.special.erfinv(np.tanh(X))", "N D"),
+    ],
     "absolute": [("np.abs(X)", "N D"), ("abs(X)", "N D")],
     "fabs": [("np.fabs(X)", "N D")],
     "sign": [("np.sign(X)", "N D")],
@@ -164,7 +187,7 @@ def traced(expression: str, axes: str, shapes: str = POOL) -> tuple[Loss, Callab
     """A loss that weighs the expression's entries, so that a wrong arrangement shows."""
     shapes = f"{shapes}, y: N labels of C, K: {axes or 'scalar'}"
     names = ", ".join(part.split(":")[0] for part in shapes.split(", "))
-    space = {"np": np, **{name: getattr(array, name) for name in array.__all__}}
+    space = {"np": np, "scipy": scipy, **{name: getattr(array, name) for name in array.__all__}}
     exec(f"def weighed({names}):\n    return np.sum(K * ({expression}))", space)
     loss = symgrad.loss(shapes=shapes)(space["weighed"])
     return loss, space["weighed"]

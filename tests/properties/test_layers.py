@@ -16,6 +16,7 @@ ROOT = Path(symgrad.__file__).parent
 # may import within it.
 LAYERS: list[list[str]] = [
     ["errors", "version"],
+    ["special_functions"],
     ["functions", "names", "budget"],
     ["piecewise", "notation"],
     ["canonical"],
@@ -102,6 +103,7 @@ def test_the_checker_shares_nothing_with_the_engine_but_the_notation() -> None:
         "canonical",
         "errors",
         "functions",
+        "special_functions",
         "notation",
         "equations",
         "program",

@@ -4,6 +4,7 @@ derivatives by the complex step."""
 from __future__ import annotations
 
 import cmath
+import math
 from collections.abc import Callable, Mapping
 from itertools import product
 from math import prod
@@ -35,6 +36,13 @@ REAL_PARTS: dict[str, Callable[..., complex]] = {
     "equal": lambda a, b: a.real == b.real,
     "root": lambda x: cmath.sqrt(x) if x.real else 0,
     "reciprocal": lambda x: 1 / x if x.real else 0,
+    "floor": lambda x: math.floor(x.real),
+    "ceil": lambda x: math.ceil(x.real),
+    "cbrt": lambda x: x ** (1 / 3) if x.real > 0 else -((-x) ** (1 / 3)),
+    "arctan2": lambda y, x: complex(
+        math.atan2(y.real, x.real), (x.real * y.imag - y.real * x.imag) / abs(x + 1j * y) ** 2
+    ),
+    "normal_sinc": lambda x: cmath.sin(cmath.pi * x) / (cmath.pi * x) if x else 1,
 }
 
 
@@ -43,7 +51,19 @@ def _erf(z: complex) -> complex:
         return complex(mpmath.erf(mpmath.mpc(z)))
 
 
-FUNCTIONS: dict[str, Callable[..., complex]] = {"erf": _erf}
+def _of_mpmath(function: Callable[..., Any]) -> Callable[..., complex]:
+    def at(z: complex) -> complex:
+        with mpmath.workdps(60):
+            return complex(function(mpmath.mpc(z)))
+
+    return at
+
+
+FUNCTIONS: dict[str, Callable[..., complex]] = {
+    "erf": _erf,
+    **{"erfc": _of_mpmath(mpmath.erfc), "gammaln": _of_mpmath(mpmath.loggamma), "digamma": _of_mpmath(mpmath.digamma)},
+    "erfinv": lambda z: complex(mpmath.erfinv(z.real)),
+}
 
 
 def value(expr: Expr, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int], at: Mapping[Idx, int]) -> Any:

@@ -311,7 +311,10 @@ class Reals(_WithGaps):
             if known is not None:
                 return self._context.mpf(known(*arguments))
             digits = self.carried + 5
-            return self._number(function(*(Float(self._context.nstr(a, digits), digits) for a in arguments)))
+            try:
+                return self._number(function(*(Float(self._context.nstr(a, digits), digits) for a in arguments)))
+            except ValueError:
+                return self._outside("a function outside its domain")
 
         result: Array = np.frompyfunc(value, len(values), 1)(*values)
         return result

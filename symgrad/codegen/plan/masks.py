@@ -20,13 +20,16 @@ from symgrad.codegen.plan.schedule import Assignment, array_of, names_outside, w
 from symgrad.functions import absolute, clip, equal, maximum, minimum, relu, step, where
 from symgrad.notation import array_names, free_indices, name_of
 from symgrad.piecewise import is_indicator, may_be_infinite
+from symgrad.special_functions import digamma, gammaln, trigamma
 
 OVERFLOWING = (sympy.exp, sympy.sinh, sympy.cosh, sympy.tan)
 BOUNDS = (maximum, minimum, clip, relu, absolute, sympy.Abs)
 """Functions whose value may be finite although an argument is infinite."""
 SAFE: dict[type[Basic], Expr] = {
     **dict.fromkeys((sympy.exp, sympy.tan, sympy.asin, sympy.acos, sympy.sinh, sympy.cosh, expm1, log1p), S.Zero),
-    sympy.log: S.One,
+    **dict.fromkeys((sympy.atanh, sympy.erfinv), S.Zero),
+    **dict.fromkeys((sympy.log, gammaln, digamma, trigamma), S.One),
+    sympy.acosh: 2 * S.One,
 }
 """Arguments at which functions that are not finite everywhere are finite."""
 
