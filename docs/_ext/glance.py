@@ -10,6 +10,7 @@ import inspect
 import re
 from io import StringIO
 from pathlib import Path
+from textwrap import wrap
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -82,7 +83,7 @@ def draw() -> str:
     for number, formula, reason, mark in shown:
         say(40, y, number, 11, QUIET, horizontalalignment="right")
         say(54, y, f"${for_mathtext(formula)}$", 14, math_fontfamily="stix")
-        say(WIDTH - 290, y, reason, 10.5, QUIET)
+        say(WIDTH - 290, y, "\n".join(wrap(reason, 34)), 10.5, QUIET)
         say(WIDTH - 16, y, f"✓ {mark}", 10.5, PROVED, horizontalalignment="right")
         y += ROW
     written = StringIO()

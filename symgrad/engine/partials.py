@@ -7,6 +7,7 @@ from math import prod
 
 import sympy as sp
 from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical
 from symgrad.engine.differentiate import differentiate, kinks
@@ -187,13 +188,33 @@ def _delta_reason(before: sp.Expr, axis: str) -> tuple[str, tuple[str, ...]]:
         ends = [(gone, kept) for gone, kept in (delta.args, delta.args[::-1]) if gone in bound]
         for gone, kept in sorted(ends, key=lambda pair: str(pair[0]) in picked)[:1]:
             picked.setdefault(str(gone), set()).add(str(kept))
+    summed = f"sum over {' and '.join(picked)}"
     if any(len(kept) > 1 for kept in picked.values()):
         pairs = [f"{gone} = {kept}" for gone, some in picked.items() for kept in sorted(some)]
-        some = f"in each term only {', '.join(pairs[:-1])} or {pairs[-1]} survives"
-        return f"sum over {' and '.join(picked)}: {some}", ()
-    equalities = tuple(f"{gone} = {kept}" for gone, (kept,) in picked.items())
-    survive = "survives" if len(equalities) == 1 else "survive"
-    return f"sum over {' and '.join(picked)}: only {' and '.join(equalities)} {survive}", equalities
+        return f"{summed}: in each term only {', '.join(pairs[:-1])} or {pairs[-1]} survives", ()
+    in_some = {str(index) for index in bound if str(index) in picked and _is_in_some_terms(before, index)}
+    everywhere, partly = (
+        tuple(f"{gone} = {kept}" for gone, (kept,) in picked.items() if (gone in in_some) is some)
+        for some in (False, True)
+    )
+    where = f"in terms with a delta in {' or '.join(gone for gone in picked if gone in in_some)} only"
+    survivors = [f"only {_survive(everywhere)}"] if everywhere else []
+    survivors += [f"{where} {_survive(partly)}"] if partly else []
+    return f"{summed}: {', and '.join(survivors)}", () if partly else everywhere
+
+
+def _is_in_some_terms(expr: sp.Expr, index: Idx) -> bool:
+    """Whether a sum over ``index`` has terms with a delta in it and terms without."""
+    for total in expr.atoms(sp.Sum):
+        if index in bound_indices(total):
+            terms = sp.Add.make_args(multiplied_out(total.function))
+            if len({any(index in delta.args for delta in deltas(term)) for term in terms}) > 1:
+                return True
+    return False
+
+
+def _survive(equalities: Sequence[str]) -> str:
+    return f"{' and '.join(equalities)} {'survives' if len(equalities) == 1 else 'survive'}"
 
 
 def cancelled(program: Program, before: sp.Expr, after: sp.Expr) -> tuple[Condition, ...]:

@@ -180,7 +180,8 @@ class _HtmlPage(Backend):
     def show_ClosedForms(self, block: blocks.ClosedForms) -> str:
         forms = [form.matrix for form in block.forms if form.matrix and form.matrix.left and form.matrix.shapes]
         rows = [(self.printer.math(line.left), self._shapes(line)) for line in forms if line.left]
-        shapes = f'\n<h3 class="sub">{phrases.SHAPES}</h3>\n{_scrolled((), rows, "shapes")}' if rows else ""
+        table = _scrolled((), rows, "shapes")
+        shapes = f'\n<details class="more"><summary>{phrases.SHAPES}</summary>{table}</details>' if rows else ""
         return f"<h2>{block.title}</h2>\n{self.box(block)}{shapes}"
 
     def box(self, block: blocks.ClosedForms) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from symgrad.engine.short import short
 from symgrad.errors import InputError
@@ -50,8 +51,8 @@ def layout(
     ``evaluation`` has the lines on what the code evaluates, numbered on from those of ``record``. ``steps`` is "all",
     "none" (the closed forms with their definitions) or line numbers, "5-13" or "1-4, 13"; unless it is "all", the page
     has no tables, and only the assumptions that its lines use. ``detail`` is "short" or "full": a short derivation
-    begins with its results, the matrix form of an array is below its index form, and a mark is printed only if it
-    differs from the mark of most lines.
+    begins with the definitions and the results, the matrix form of an array is below its index form, and a mark is
+    printed only if it differs from the mark of most lines.
 
     Raises ``InputError`` for an unknown ``notation`` or ``detail`` and for missing lines, ``SymgradError`` for a matrix
     form that does not fit.
@@ -74,43 +75,48 @@ def layout(
     added = shown.steps if shown else ()
     present, citable = ({step.number for step in (*some, *added)} for some in (lines, in_notation))
     whole = steps == "all"
+    leads = is_short and whole  # the definitions and the results precede the lines
     coded = re.findall(r"\w+", beside.numpy) if whole else ()
     writer = LineWriter(record, names, own_marks, beside.details, present, citable, coded)
     sections = tuple(writer.sections(lines, together=is_short and notation == "both"))
-    closed = writer.closed_forms(notation, define=steps == "none", brief=is_short and whole)
+    closed = writer.closed_forms(notation, define=steps == "none", brief=leads)
+    forward = [*takewhile(lambda section: section.title[0] in phrases.DEFINING, sections)]
     evaluated = (blocks.Section((phrases.EVALUATION,), tuple(writer.groups(added))),) if added else ()
     where = writer.definitions(lines, notation) if chosen and not whole else blocks.ClosedForms("", (), ())
     printed = [line for part in (where, *sections, closed, *evaluated) for line in part.lines]
     divided = lines if notation == "index" or not whole else record.steps
     warning = phrases.warning(marks)
+    facts = tuple(writer.statements(beside.statements, common))
+    legend: list[blocks.Block] = [
+        *phrases.remarks(program.arrays.values() if whole else (), printed, notation),
+        *phrases.functions(printed),
+    ]
+    given = phrases.entries(
+        phrases.ASSUMPTIONS,
+        writer.assumptions(whole and not is_short, {key for _, keys in beside.statements.values() for key in keys}),
+    )
     results: list[blocks.Block] = [
         *([closed] if closed.forms and (whole or steps == "none") else ()),
-        *(phrases.functions(printed) if is_short and whole else ()),
-        *([blocks.Paragraph((blocks.Prose(program.about),))] if program.about and whole else ()),
+        *([blocks.Paragraph((blocks.Prose(program.about),))] if program.about and whole else []),
+        *(legend if leads else ()),
         *([blocks.Code(phrases.NUMPY, beside.numpy)] if beside.numpy and whole else ()),
         *writer.named_in_code(printed),
         *([beside.example] if beside.example else ()),
+        *([blocks.Section((phrases.STATEMENTS,), tuple((fact,) for fact in facts))] if facts and whole else ()),
     ]
-    facts = tuple(writer.statements(beside.statements, common))
-    results += [blocks.Section((phrases.STATEMENTS,), tuple((fact,) for fact in facts))] if facts and whole else []
-    is_first = is_short and whole
     content: list[blocks.Block] = [
         *warning,
         *([blocks.Title(program.summary or program.name)] if title else ()),
-        *(results if is_first else ()),
+        *([*forward, *given, *results] if leads else ()),
         *([blocks.Paragraph(phrases.mark_counts(beside.counts))] if beside.counts and whole and not common else ()),
         *(phrases.proved(program, others=len(own_marks) > 0) if common and lines else ()),
         *(writer.tables(axis_rows(record, shown, names, beside.statements)) if whole else ()),
-        *phrases.remarks(program.arrays.values() if whole else (), printed, notation),
-        *(phrases.functions(printed) if not is_short or not whole else ()),
+        *(legend if not leads else ()),
         *(phrases.reduction(program) if whole else ()),
-        *phrases.entries(
-            phrases.ASSUMPTIONS,
-            writer.assumptions(whole and not is_short, {key for _, keys in beside.statements.values() for key in keys}),
-        ),
+        *(given if not leads else ()),
         *([where] if where.forms else ()),
-        *sections,
-        *(results if not is_first else ()),
+        *sections[len(forward) if leads else 0 :],
+        *(results if not leads else ()),
         *phrases.entries(phrases.DIVISORS, writer.divisors(divided)),
         *phrases.entries(phrases.CONVENTIONS, writer.conventions(whole)),
         *([blocks.Facts(phrases.FRAMEWORKS, beside.facts)] if beside.facts else ()),

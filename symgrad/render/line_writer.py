@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from sympy import Expr, Indexed, MatrixSymbol, Sum, Symbol
+from sympy import Expr, Indexed, Integer, MatrixSymbol, Sum, Symbol
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical
+from symgrad.engine.partials import cancelled
 from symgrad.functions import selection
-from symgrad.notation import array_names, indices_of, name_of
+from symgrad.notation import Array, array_names, axis_name, free_indices, indices_of, name_of, renamed
 from symgrad.program import Program
 from symgrad.render import blocks, phrases
 from symgrad.render.blocks import Line, Text
@@ -21,6 +22,7 @@ from symgrad.render.shapes import products, shape, whole_array
 from symgrad.render.symbols import AxisRow, Vocabulary, table_entry
 from symgrad.render.tree import Leaf, MaximumOver, Node, Relation, Size, Slope
 from symgrad.steps import (
+    Condition,
     Gradient,
     Largest,
     MatrixTotal,
@@ -44,6 +46,14 @@ def _matrix_names(expr: Basic | None) -> frozenset[str]:
     """The names of the arrays in an expression in matrix notation; empty for None."""
     symbols = expr.atoms(MatrixSymbol, Symbol) if expr is not None else ()
     return frozenset(s.name for s in symbols if isinstance(s, MatrixSymbol) or not s.is_integer)
+
+
+def _is_alike(expr: Expr, other: Expr) -> bool:
+    """Whether two expressions differ at most in their letters."""
+    letters, others = (sorted(free_indices(side), key=str) for side in (expr, other))
+    if [*map(axis_name, letters)] != [*map(axis_name, others)]:
+        return False
+    return bool(canonical(renamed(other, dict(zip(others, letters, strict=True)))) == canonical(expr))
 
 
 def left_side(subject: Subject | Largest, program: Program, names: Vocabulary) -> Node:
@@ -96,7 +106,7 @@ class LineWriter:
         rows = []
         for array in self.program.arrays.values():
             definition = self.program.definitions.get(array.name)
-            role = "input" if definition is None else "defined" if definition.is_node else "abbreviation"
+            role = "input" if definition is None else "defined"
             role = "output" if array.name == self.program.output else role
             role += ", positive" if array.positive else ""
             rows.append((array, Leaf(table_entry(array, self.program)), role))
@@ -238,12 +248,14 @@ class LineWriter:
 
     def divisors(self, steps: Iterable[Step]) -> Iterator[blocks.Entry]:
         """Each divisor of the steps with its reason and the lines on the page that need it."""
-        resting: dict[tuple[Node, str], list[int]] = {}
-        for step in steps:
-            for condition in step.conditions:
-                resting.setdefault((self.shown(condition.nonzero), condition.reason), []).append(step.number)
-        for (divisor, reason), lines in resting.items():
-            yield phrases.divisor(divisor, reason, self._cited(lines))
+        resting: dict[Condition, list[int]] = {}
+        for step in sorted(steps, key=lambda step: step.rule == "definition"):
+            divided = cancelled(self.program, step.after, Integer(0)) if step.rule == "definition" else step.conditions
+            for condition in divided:
+                same = (known for known in resting if _is_alike(known.nonzero, condition.nonzero))
+                resting.setdefault(next(same, condition), []).append(step.number)
+        for condition, lines in resting.items():
+            yield phrases.divisor(self.shown(condition.nonzero), condition.reason, self._cited(sorted(lines)))
 
     def conventions(self, whole: bool) -> Iterator[blocks.Entry]:
         """Each convention with the lines on the page that use it; unless the page is ``whole``, only those with such
@@ -254,12 +266,11 @@ class LineWriter:
 
     def closed_forms(self, notation: str, *, define: bool, brief: bool = False) -> blocks.ClosedForms:
         """The gradients asked for, after the adjoints that they use and, with ``define``, after the definitions
-        that they use; with ``brief``, these adjoints in one notation, and a remark that says which lines define and
-        derive the names."""
+        that they use; with ``brief``, these adjoints in one notation, and a remark on which lines derive them."""
         gradients = self._used_gradients(self.record.gradients)
         used = frozenset(n for g in gradients for n in array_names(g.index) | _matrix_names(g.matrix))
         forms = (*(self._definitions(used, notation) if define else ()), *self._closed(gradients, notation, brief))
-        remarks = [self._defined_in(used) if brief else ()]
+        remarks = [self._derived_in(used) if brief else ()]
         remarks += [phrases.no_matrix([*self._without_matrix()])] if notation != "index" else []
         return blocks.ClosedForms(phrases.GRADIENTS, forms, phrases.joined(filter(None, remarks), " "))
 
@@ -286,24 +297,15 @@ class LineWriter:
                 return array_names(wrt)
         return frozenset()
 
-    def _defined_in(self, used: Collection[str]) -> Text:
-        """Which lines define the names used in the closed forms, and which derive the named adjoints."""
-        defined: dict[str, int] = {}
-        derived: dict[str, int] = {}
-        adjoints = self.record.adjoint_arrays
+    def _derived_in(self, used: Collection[str]) -> Text:
+        """Which lines derive the named adjoints used in the closed forms."""
+        lines: dict[Array, int] = {}
         for step in self.record.steps:
-            match step.subject:
-                case Value(expr) if step.rule == "definition":
-                    defined[name_of(expr)] = step.number
-                case Total(wrt) if name_of(wrt) in adjoints:
-                    derived[adjoints[name_of(wrt)].name] = step.number
-        arrays = {**self.program.arrays, **{adjoint.name: adjoint for adjoint in adjoints.values()}}
-        sentences = []
-        for verb, lines in (("defined", defined), ("derived", derived)):
-            names = [n for n in lines if n in used and lines[n] in self.present]
-            shown = [whole_array(arrays[n]) for n in names]
-            sentences.append(phrases.found_in(shown, verb, [lines[n] for n in names]))
-        return phrases.joined(filter(None, sentences), " ")
+            name = name_of(step.subject.wrt) if isinstance(step.subject, Total) else ""
+            adjoint = self.record.adjoint_arrays.get(name)
+            if adjoint and adjoint.name in used and step.number in self.present:
+                lines[adjoint] = step.number
+        return phrases.derived_in([*map(whole_array, lines)], [*lines.values()])
 
     def _definitions(self, used: Collection[str], notation: str) -> Iterator[blocks.ClosedForm]:
         """The definitions of the arrays ``used`` and of those that they are made of; not those on the page."""

@@ -16,7 +16,7 @@ from symgrad.notation import Array
 from symgrad.program import Program
 from symgrad.render.blocks import Cites, Entries, Entry, Key, Line, Paragraph, Prose, Table, Text, Warn
 from symgrad.render.order import ordered
-from symgrad.render.shapes import ProductShapes, whole_array
+from symgrad.render.shapes import ProductShapes, shape, whole_array
 from symgrad.render.symbols import AxisRow, Vocabulary, index_letter, vocabulary
 from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import (
@@ -31,6 +31,7 @@ from symgrad.render.tree import (
     Norm,
     Raised,
     Relation,
+    Root,
     Share,
     Size,
     contains,
@@ -40,6 +41,7 @@ from symgrad.steps import Step
 
 FORWARD = "Forward equations"
 FORWARD_MATRIX = "Forward equations in matrix form"
+DEFINING = (FORWARD, FORWARD_MATRIX)
 CONSEQUENCES = "Consequences of the definitions"
 DERIVATIVES = "Derivatives with respect to"
 DERIVATIVES_MATRIX = "Derivatives in matrix form"
@@ -66,6 +68,8 @@ FUNCTIONS = {
     phi: ", the density of the standard normal distribution.",
 }
 """What follows the formulas of functions that lines spell out and pages name."""
+WHOLE = ("tr", "diag")
+"""Functions of a matrix that are not taken entry by entry."""
 TICKED = ("every shape", "exactly", "randomised", "numerically")
 CROSSED = ("wrong", "unproved")
 
@@ -235,8 +239,8 @@ def functions(lines: Sequence[Line]) -> Iterator[Paragraph]:
 
 
 def _signs(nodes: Sequence[Node]) -> Iterator[Text]:
-    """What the Kronecker delta, ones, the identity, and entrywise products, quotients and powers mean, if nodes have
-    them."""
+    """What the Kronecker delta, ones, the identity, and entrywise products, quotients, powers and functions mean, if
+    nodes have them."""
     if delta := next((node for node in nodes if isinstance(node, Delta)), None):
         yield (delta, " is 1 if ", Relation("==", Leaf(delta.left), Leaf(delta.right)), ", else 0")
     leaves = {node.expr: node for node in nodes if isinstance(node, Leaf)}
@@ -257,6 +261,9 @@ def _signs(nodes: Sequence[Node]) -> Iterator[Text]:
         yield (Hadamard((a,), (b,)), " the quotient")
     if any(isinstance(node, HadamardRaised) for node in entrywise):
         yield (HadamardRaised(a, Leaf(Symbol("k"))), " the power")
+    applied = (n for n in nodes if isinstance(n, Root) or (isinstance(n, Call) and n.function not in WHOLE))
+    if function := next((node for node in applied if shape(node, {}) not in (None, ("1", "1"))), None):
+        yield (function, " is taken entry by entry")
 
 
 def reduction(program: Program) -> Iterator[Paragraph]:
@@ -320,10 +327,10 @@ def no_matrix(derivatives: Sequence[tuple[Node, str]]) -> Text:
     return ("No matrix form was found for ", *joined(parts, "; "), ".") if derivatives else ()
 
 
-def found_in(names: Sequence[Node], verb: str, lines: Sequence[int]) -> Text:
-    """Which lines define or derive the names in the closed forms."""
+def derived_in(names: Sequence[Node], lines: Sequence[int]) -> Text:
+    """Which lines derive the names in the closed forms."""
     shown = joined(((name,) for name in names), last=" and ")
-    return (*shown, f" {'is' if len(names) == 1 else 'are'} {verb} in", *cited(lines), ".") if names else ()
+    return (*shown, f" {'is' if len(names) == 1 else 'are'} derived in", *cited(lines), ".") if names else ()
 
 
 def given(values: Iterable[tuple[Node, Sequence[Idx]]], assumptions: Iterable[str]) -> Text:

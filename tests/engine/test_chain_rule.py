@@ -198,6 +198,15 @@ PICKED: dict[str, tuple[Expr, str]] = {
         Sum(delta(n, m) * x[n] + delta(n, i) * y[n] + delta(n, q), n),
         "sum over n: in each term only n = i, n = m or n = q survives",
     ),
+    "one in some terms": (
+        Sum((delta(n, m) - p[n]) * x[n], n),
+        "sum over n: in terms with a delta in n only n = m survives",
+    ),
+    "one in all terms and one in some": (
+        Sum(delta(n, m) * (delta(i, q) - p[i]) * x[n], n, i),
+        "sum over i and n: only n = m survives, and in terms with a delta in i only i = q survives",
+    ),
+    "one beside another sum": (Sum(delta(n, m) * x[n], n) - Sum(y[n], n), "sum over n: only n = m survives"),
 }
 
 
@@ -206,7 +215,7 @@ def test_what_deltas_pick_is_said(case: str) -> None:
     expr, words = PICKED[case]
     said, picked = _delta_reason(expr, "N")
     assert said == words
-    assert picked == (() if "in each term" in words else tuple(re.findall("[a-z] = [a-z]", words)))
+    assert picked == (() if "term" in words else tuple(re.findall("[a-z] = [a-z]", words)))
 
 
 def test_why_a_line_becomes_shorter_is_said() -> None:

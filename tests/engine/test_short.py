@@ -161,8 +161,8 @@ def test_a_mark_is_printed_where_it_is_weaker() -> None:
 def test_a_closed_form_that_is_weaker_has_its_line_and_mark(number: int) -> None:
     record = derived("softmax_cross_entropy").record
     marks = {step.number: "every shape" for step in record.steps if step.rule != "definition"}
-    results, lines = to_text(layout(record, marks, detail="short")).split("Forward equations")
+    results, lines = to_text(layout(record, marks, detail="short")).split("Derivatives with respect to Z")
     assert "(p_nc − y_nc)" in results and "(p_nc − y_nc)" not in lines
     marks[number] = "numerically at N=2"
-    lines = to_text(layout(record, marks, detail="short")).split("Forward equations")[1]
+    lines = to_text(layout(record, marks, detail="short")).split("Derivatives with respect to Z")[1]
     assert lines.count("numerically at N=2") == 1 and "(1/N) Σ_n x_nd (p_nc − y_nc)" in lines

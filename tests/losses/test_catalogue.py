@@ -34,12 +34,12 @@ FUNCTIONS = {
 @pytest.mark.parametrize("name", NAMES)
 def test_each_says_what_its_gradient_means_below_it(name: str) -> None:
     about = derived(name).program.about
-    results = to_text(layout(derived(name).record, title=False, detail="short")).split("\n\nAxes\n")[0].split("\n\n")
+    page = to_text(layout(derived(name).record, title=False, detail="short")).split("\n\nAxes\n")[0]
+    assert page.startswith("Forward equations\n")
+    meaning, *legend = page.split("\nThe gradients\n")[1].split("\n\n")[1:]
+    assert " ".join(meaning.split())[-60:] == about[-60:] and "_" not in meaning
     assert len(re.findall(r"[.](?: |$)", about)) in (1, 2, 3)
-    assert results[0].startswith("The gradients\n")
-    meanings = FUNCTIONS.get(name, [])
-    assert [words[: len(start)] for words, start in zip(results[1:-1], meanings, strict=True)] == meanings
-    assert results[-1].split()[-1] == about.split()[-1] and "_" not in results[-1]
+    assert all(any(words.startswith(start) for words in legend) for start in FUNCTIONS.get(name, []))
 
 
 def sizes_of(name: str) -> dict[str, int]:

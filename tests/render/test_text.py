@@ -246,7 +246,7 @@ def test_explicit_matrices() -> None:
         "[A1] each row of Y sums to one: Σ_k y_nk = 1 (used by line 11)",
         "Reduction: the sum over the rows of the batch and the classes, divided by N.",
         "b is (C,) in NumPy, C×1 here",
-        "S_n ≠ 0: a sum of exponentials (7)",
+        "S_n ≠ 0: a sum of exponentials (3, 7)",
         "✓ exactly at shapes (2, 4, 3)",
         "✗ wrong",
     ],
@@ -511,7 +511,8 @@ def test_signs_are_explained_where_there_are_any() -> None:
     page = " ".join(to_text(layout(derived("layer_norm").record)).split())
     assert (
         "δ_nm is 1 if n = m, else 0; 1_D and 1_N are columns of ones; "
-        "A ⊙ B is the product entry by entry; A ⊘ B the quotient; A^⊙k the power." in page
+        "A ⊙ B is the product entry by entry; A ⊘ B the quotient; A^⊙k the power; "
+        "√(v + ε 1_N) is taken entry by entry." in page
     )
     page = to_text(layout(derived("ridge").record, detail="short"))
     assert "entry by entry" not in page and "of ones" not in page
