@@ -281,8 +281,8 @@ def entries_to_latex(at: Explicit) -> str:
 def _with_names(at: Explicit, dialect: type[Printer]) -> tuple[Explicit, Printer, Show]:
     """The closed forms with named shared sums, a printer that orders these, and a function that shows an entry."""
     at = at.with_shared_sums()
-    names = vocabulary(at.record)
-    names = replace(names, rank={name: 2 * rank for name, rank in names.rank.items()})
+    names = vocabulary(at.record)  # entries are symbols to type, so they have no letters chosen for print
+    names = replace(names, rank={name: 2 * rank for name, rank in names.rank.items()}, printed={}, bold=False)
     for symbol, value in at.definitions:
         if names.place(symbol.name) == UNKNOWN_RANK:
             rank = max((names.place(s.name) for s in value.free_symbols), default=0) - 1

@@ -20,7 +20,7 @@ from symgrad.check.proof import prove
 from symgrad.errors import RefutedError, UndefinedWarning, nested
 from symgrad.notation import Array, replaced
 from symgrad.render.phrases import lines_are
-from symgrad.render.text import expression_text, step_text
+from symgrad.render.text import expression_text, name_text, step_text
 from symgrad.steps import Convention, MatrixValue, Record, Step
 
 
@@ -109,7 +109,8 @@ def closed_form_words(record: Record, name: str) -> str:
     """The gradient with respect to ``name`` as one line of text, in matrix notation if it has a matrix form."""
     gradient = record.gradients[name]
     form = gradient.index if gradient.matrix is None else gradient.matrix
-    return f"d{record.program.output}/d{name} = {expression_text(form, record)}"
+    printed = name_text(record.program.printed[name]) if name in record.program.printed else name
+    return f"d{record.program.output}/d{printed} = {expression_text(form, record)}"
 
 
 @dataclass(frozen=True, repr=False)

@@ -59,6 +59,8 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
     if not callable(candidate):
         raise InputError(f"the candidate must be a function, not {candidate!r}")
     record, changed = derivation.record, set[int]()
+    if record.program.names:  # a diagnosis is about code, so it has no letters chosen for print
+        record = replace(record, program=replace(record.program, names=()))
     run = _run(record, watched(candidate, changed), seed)
     comparison = _Comparison(run, derivation.to_numpy(), seed)
     verdict = comparison.verdict()

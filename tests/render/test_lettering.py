@@ -10,7 +10,9 @@ import pytest
 
 import symgrad
 from symgrad.array import softmax
+from symgrad.diagnosis import diagnose
 from symgrad.errors import InputError
+from symgrad.explicit import entries_to_latex, entries_to_text
 from symgrad.names import look, printed_name
 from symgrad.render.mathml import markup
 
@@ -83,6 +85,18 @@ def test_code_keeps_the_names_of_the_program() -> None:
     rng = np.random.default_rng(0)
     inputs = {"X": rng.normal(size=(4, 3)), "W": rng.normal(size=(3, 2)), "b": np.zeros(2), "y": np.array([0, 1, 1, 0])}
     np.testing.assert_array_equal(f(**inputs)[1].W, plain.to_numpy()(**inputs)[1].W)
+
+
+def test_a_diagnosis_and_explicit_entries_have_the_names_of_the_program() -> None:
+    plain, renamed = classifier(), classifier(names=NAMES, vectors="bold")
+
+    def doubled(*inputs: Any) -> Any:
+        return tuple(2 * gradient for gradient in plain.to_numpy()(*inputs)[1])
+
+    assert str(diagnose(renamed, doubled)) == str(diagnose(plain, doubled))
+    for written in (entries_to_text, entries_to_latex):
+        assert written(renamed.explicit(N=2, D=1, C=2)) == written(plain.explicit(N=2, D=1, C=2))
+    assert "dL/dΘ = (1/N) Xᵀ (P − Ỹ)" in repr(renamed)
 
 
 def test_indices_and_new_names_avoid_the_authors_letters() -> None:
