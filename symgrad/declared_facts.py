@@ -65,7 +65,7 @@ def _read(record: Record, text: str) -> Statement:
         raise InputError(f"expected an equation such as sum(dZ, axis=1) == 0, got {equation.strip()!r}")
     reader = _Reader(record)
     left, right = reader.equated(*sides)
-    letters = {str(index.label) for side in (left, right) for index in side.atoms(Idx)}  # not used again in values
+    letters = {index.name for side in (left, right) for index in side.atoms(Idx)}  # not used again in values
     return Statement(left, right, tuple(reader.value(t, letters) for t in values.split(AND)) if values else ())
 
 
@@ -120,7 +120,7 @@ class _Reader:
             raise ProgramError(f"the sides have axes {_shown(axes)} and {_shown(others)}")
         indices = self._letters(wider)
         sides = (build(indices[len(indices) - len(own) :]) for build, own in ((one, axes), (other, others)))
-        taken = {str(index.label) for index in indices if index} | self.program.entry_letters
+        taken = {index.name for index in indices if index} | self.program.entry_letters
         first, second = (lettered(side, self.program.axis, taken) for side in sides)
         return first, second
 
@@ -142,7 +142,7 @@ class _Reader:
         if axes not in ((), array.axes):
             raise ProgramError(f"{name} has axes {_shown(array.axes)}, its value {_shown(axes)}")
         indices = self._letters(array.axes, letters)
-        taken = {str(index.label) for index in indices if index} | letters | self.program.entry_letters
+        taken = {index.name for index in indices if index} | letters | self.program.entry_letters
         number = lettered(build(indices[len(indices) - len(axes) :]), self.program.axis, taken)
         if array.positive and not (is_known(number, "positive") or number == 0):
             raise InputError(f"{name} is declared positive, and {value} may not be")
@@ -153,7 +153,7 @@ class _Reader:
         indices: list[Idx | None] = []
         for axis in axes:
             index = fresh_letter(self.program.axis[axis.name], taken) if axis else None
-            taken |= {str(index.label)} if index else set()
+            taken |= {index.name} if index else set()
             indices.append(index)
         return tuple(indices)
 

@@ -25,6 +25,7 @@ from symgrad.notation import (
     free_indices,
     indices_of,
     name_of,
+    parts_of,
     renamed,
     sum_over,
 )
@@ -112,7 +113,7 @@ def labelled(record: Record) -> list[str]:
 def is_target(record: Record, array: Array) -> bool:
     """Whether no sum contracts an input with another input, as it would a matrix of features or weights."""
     others = {a.name for a in record.program.inputs if a.axes} - {array.name}
-    sums = [total for d in record.program.ordered for total in d.rhs.atoms(Sum)]
+    sums = [total for d in record.program.ordered for total in parts_of(d.rhs, Sum)]
     return not any(_is_contracted(total, array, others) for total in sums)
 
 

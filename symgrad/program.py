@@ -245,7 +245,7 @@ def _faults(program: Program) -> Iterator[str]:
             )
     sides = [(e.entry, e.rhs) for e in program.equations] + [(a.lhs, a.rhs) for a in program.assumptions]
     for i in sorted({i for pair in sides for side in pair for i in every_index(side)}, key=str):
-        if not str(i.label).isidentifier() or i != axis[axis_name(i)].index(str(i.label)):
+        if not i.name.isidentifier() or i != axis[axis_name(i)].index(i.name):
             yield f"the label of the index {i} is not an identifier: use Axis.index"
     if program.output not in {e.name for e in program.equations}:
         yield f"the output {program.output} is not defined by an equation"

@@ -36,7 +36,7 @@ from symgrad.check.obligations import Claim
 from symgrad.check.semantics import adjoint_names, meaning
 from symgrad.equations import Assumption
 from symgrad.functions import reciprocal, selection
-from symgrad.notation import array_names, axis_name, bound_indices, name_of
+from symgrad.notation import array_names, axis_name, bound_indices, name_of, parts_of
 from symgrad.program import Program
 from symgrad.steps import Record, Total, Value
 
@@ -318,9 +318,9 @@ def is_represented(claim: Claim) -> bool:
     program, adjoints = record.program, adjoint_names(record)
     while waiting:
         expr = waiting.pop()
-        if has_root(expr) or any(number != E for number in expr.atoms(NumberSymbol)):
+        if has_root(expr) or any(number != E for number in parts_of(expr, NumberSymbol)):
             return False
-        if any(call.func not in REPRESENTED for call in expr.atoms(Function)):
+        if any(call.func not in REPRESENTED for call in parts_of(expr, Function)):
             return False
         for name in array_names(expr) - reached:
             if name in program.definitions:

@@ -107,7 +107,7 @@ def _derivative(of: Expr, wrt: Expr) -> Expr:
         if constant:
             rest = Mul(*(factor for factor in of.args if name in array_names(factor)))
             return Mul(*constant, _derivative(rest, wrt))
-    free = sorted(free_indices(of), key=lambda i: (axis_name(i), str(i)))
+    free = sorted(free_indices(of), key=lambda i: (axis_name(i), i.name))
     standard = {index: index_over(f"{RESERVED}p{i}", axis_size(index)) for i, index in enumerate(free)}
     derivative = sympy_derivative(renamed(of, standard), wrt)
     letters = {new: old for old, new in standard.items()} | {i: i for i in indices_of(wrt)}

@@ -25,7 +25,7 @@ from symgrad.codegen.plan.stable_forms import evaluated
 from symgrad.codegen.temporaries import owns_memory
 from symgrad.equations import Assumption
 from symgrad.facts import labelled
-from symgrad.notation import array_names, entry_of, free_indices, freshen, index_over, replaced
+from symgrad.notation import array_names, entry_of, free_indices, freshen, index_over, parts_of, replaced
 from symgrad.steps import Record
 
 
@@ -207,7 +207,7 @@ def _largest_repeated(assignments: Sequence[Assignment]) -> Key | None:
     counts = Counter(_key(part)[0] for part in parts)
     several = [expr for expr, count in counts.items() if count > 1]
     largest = max(several, key=lambda e: (e.count_ops(), str(e)), default=S.Zero)
-    indices = tuple(sorted(free_indices(largest), key=lambda index: int(str(index.label)[len(NUMBERED) :])))
+    indices = tuple(sorted(free_indices(largest), key=lambda index: int(index.name[len(NUMBERED) :])))
     return (largest, indices) if several else None
 
 
@@ -216,7 +216,7 @@ def _is_costly(expr: Basic) -> bool:
     """Whether an expression is worth a name: it has a call, a fractional power or a sum, and no more axes than they."""
     if not isinstance(expr, (Add, Mul, Pow, Function)) or isinstance(expr, weighted):
         return False
-    parts = expr.atoms(Indexed, Sum, Function, Pow)
+    parts = parts_of(expr, Indexed, Sum, Function, Pow)
     entries = [part for part in parts if isinstance(part, Indexed)]
     is_call = isinstance(expr, Function) or (isinstance(expr, Pow) and not expr.exp.is_Integer)
     if not entries or (not is_call and any(isinstance(part, Sum) for part in parts)):
@@ -232,7 +232,7 @@ def _is_costly(expr: Basic) -> bool:
 def _key(expr: Expr) -> Key:
     """Number the indices: those of the widest entry come first, in its order, then the others as they occur."""
     expr, free = freshen(expr), free_indices(expr)
-    widest = min(expr.atoms(Indexed), key=lambda entry: (-len(entry.indices), str(entry)))
+    widest = min(parts_of(expr, Indexed), key=lambda entry: (-len(entry.indices), str(entry)))
     letters = tuple(i for i in dict.fromkeys([*widest.indices, *preorder_traversal(expr)]) if i in free)
     numbers = {i: index_over(f"{NUMBERED}{position}", i.upper + 1) for position, i in enumerate(letters)}
     return replaced(expr, numbers), letters

@@ -18,7 +18,7 @@ from symgrad.engine.tidying import cost
 from symgrad.engine.writer import Writer
 from symgrad.equations import Definition
 from symgrad.index_letters import fresh_letter
-from symgrad.notation import Array, array_names, every_index, free_indices, indices_of, name_of, unfolded
+from symgrad.notation import Array, array_names, every_index, free_indices, indices_of, name_of, parts_of, unfolded
 from symgrad.program import Program
 from symgrad.steps import Gradient, Total
 
@@ -58,15 +58,15 @@ def derive_adjoint(writer: Writer, name: str) -> None:
 
 def _entry_for(program: Program, name: str, users: Sequence[Definition]) -> Expr:
     """The entry of ``name`` to differentiate with respect to; no equation that uses it has its letters."""
-    taken = {str(i.label) for user in users for i in user.indices} | program.entry_letters
+    taken = {i.name for user in users for i in user.indices} | program.entry_letters
     for user in users:
         if users == [user] and user.name == program.output:
-            taken |= {str(i.label) for i in every_index(user.rhs)}
+            taken |= {i.name for i in every_index(user.rhs)}
         for unit in units(program, user, name):
-            taken |= {str(i.label) for i in free_indices(unit)}
+            taken |= {i.name for i in free_indices(unit)}
     indices: list[Idx] = []
     for axis in program.arrays[name].axes:
-        indices.append(fresh_letter(axis, taken | {str(i.label) for i in indices}))
+        indices.append(fresh_letter(axis, taken | {i.name for i in indices}))
     return program.arrays[name][tuple(indices)]
 
 
@@ -141,7 +141,7 @@ def write_closed_form(writer: Writer, name: str) -> None:
     value, cites = gradient.index, list[int]()
     for used in sorted(array_names(value) & set(nodes)):
         closed = writer.closed[nodes[used]]
-        entries = [e for e in value.atoms(Indexed) if name_of(e) == used]
+        entries = [e for e in parts_of(value, Indexed) if name_of(e) == used]
         if not array_names(closed.index) & set(nodes) and not (len(entries) > 1 and closed.index.has(Add)):
             value = _write_out(value, writer.adjoint[nodes[used]], closed)
             cites.append(writer.results[Total(closed.entry)])

@@ -17,7 +17,7 @@ from sympy import Add, Expr, HadamardPower, HadamardProduct, Indexed, KroneckerD
 
 from symgrad.canonical import canonical
 from symgrad.engine.summation import deltas, multiplied_out
-from symgrad.notation import array_names, axis_name, name_of
+from symgrad.notation import array_names, axis_name, name_of, parts_of
 from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Value
 
 MOST_TERMS_CHANGED = 1
@@ -157,9 +157,9 @@ def _deltas_by_axis(expr: Expr) -> Counter[str]:
 
 def _splits(expr: Expr, axes: Mapping[str, int]) -> bool:
     """Whether a delta over one of ``axes`` is in some terms of a bracket and not in the others."""
-    brackets = (factor for product in expr.atoms(Mul) for factor in product.args if isinstance(factor, Add))
+    brackets = (factor for product in parts_of(expr, Mul) for factor in product.args if isinstance(factor, Add))
     for bracket in brackets:
-        terms = [{d for d in t.atoms(KroneckerDelta) if axis_name(d.args[0]) in axes} for t in bracket.args]
+        terms = [{d for d in parts_of(t, KroneckerDelta) if axis_name(d.args[0]) in axes} for t in bracket.args]
         if set.union(*terms) != set.intersection(*terms):
             return True
     return False

@@ -13,7 +13,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.canonical import canonical
 from symgrad.engine.partials import cancelled
 from symgrad.functions import selection
-from symgrad.notation import Array, array_names, axis_name, free_indices, indices_of, name_of, renamed
+from symgrad.notation import Array, array_names, axis_name, free_indices, indices_of, name_of, parts_of, renamed
 from symgrad.program import Program
 from symgrad.render import blocks, phrases
 from symgrad.render.blocks import Line, Text
@@ -200,7 +200,7 @@ class LineWriter:
 
     def _maximum(self, expr: Expr) -> tuple[Expr, Idx] | None:
         """The row and the index of a maximum, which is the sum of a row's entries times their shares in it."""
-        for share in expr.atoms(Indexed) if isinstance(expr, Sum) else ():
+        for share in parts_of(expr, Indexed) if isinstance(expr, Sum) else ():
             definition = self.program.definitions.get(name_of(share))
             if definition is not None and isinstance(definition.rhs, selection):
                 row, index = definition.at(indices_of(share)).args

@@ -201,7 +201,7 @@ def index_text(index: Basic) -> Index:
     """The text of an index in the normal form; it differs from the text of any other index or atom."""
     if not isinstance(index, Idx) or index.upper is None:
         raise NoNormalForm(f"{sympify(index)} is not an index over an axis")
-    letter = str(index.label)
+    letter = index.name
     if not letter.removeprefix(RESERVED).isidentifier() or index != index_over(letter, index.upper + 1):
         raise NoNormalForm(f"{letter!r} is not the letter of an index")
     return f"{letter}@{axis_name(index)}"
