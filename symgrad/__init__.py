@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from symgrad.api import Derivation, derive
+from symgrad.array.layer import Layer, layer
 from symgrad.array.loss import Loss, loss
 from symgrad.equations import Assumption, abbreviation, in_domain, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.errors import InputError, ProgramError, RefutedError, SymgradError, UndefinedWarning, UnsupportedError
@@ -32,6 +33,7 @@ __all__ = [
     "Diagnosis",
     "Evaluation",
     "InputError",
+    "Layer",
     "Loss",
     "Program",
     "ProgramError",
@@ -46,6 +48,7 @@ __all__ = [
     "diagnose",
     "find_witness",
     "in_domain",
+    "layer",
     "loss",
     "node",
     "one_hot",

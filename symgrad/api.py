@@ -124,6 +124,10 @@ class Derivation(Documents):
         N rows of labels.  ``f`` computes in the float type of its inputs (float32 for float16), and raises
         ``ValueError`` for an input with a wrong shape, or that violates an assumption.
 
+        For a layer, it returns the two functions ``O, saved = f.forward(X, W)`` and ``grads = f.backward(saved, dO)``;
+        several outputs are a tuple, and each has an upstream gradient.  Called with all of these arrays, ``f`` returns
+        the sum of the products of outputs and upstream gradients, and ``grads``.
+
         This proves every line first (``to_source`` also proves the assignments); ``check=False`` skips the proof.
         Raises ``RefutedError`` for a wrong line; warns with ``UndefinedWarning`` of a line undefined somewhere.
         """
@@ -137,7 +141,7 @@ class Derivation(Documents):
     def to_source(
         self, name: str = "", *, target: str = "numpy", sizes: Mapping[str, int] | None = None, check: bool = True
     ) -> str:
-        """Return the source of a module with the function of ``to_numpy``; it needs only NumPy.
+        """Return the source of a module with the function of ``to_numpy``, or those of a layer; it needs only NumPy.
 
         ``target="scalar"`` with ``sizes={"N": 2, "D": 4, "C": 3}`` gives plain Python, unrolled for these sizes.
         ``target="numba"`` gives the function of ``to_numba``, which needs numba and scipy.  ``check`` is as in
@@ -148,6 +152,9 @@ class Derivation(Documents):
 
         if target == "numba" and sizes:
             raise InputError("sizes (--shape) work only with the target scalar")
+        if name and self.program.upstream:
+            raise InputError("the functions of a layer are called forward and backward: leave name out")
+        self._refuse_layer(target)
         remarks = self._refuse(target) if check else ()
         words = (*self.closed_form_words(), *(["", *remarks] if remarks else []))
         if target == "numba":
@@ -164,10 +171,15 @@ class Derivation(Documents):
         If large matrix products dominate (attention, a thousand classes), ``to_numpy`` is as fast or faster.
         ``check`` and errors are as in ``to_numpy``; raises ``UnsupportedError`` without numba.
         """
+        self._refuse_layer("numba")
         if check:
             self._refuse()
         function: Callable[..., Any] = _loops().to_numba(self.record)
         return function
+
+    def _refuse_layer(self, target: str) -> None:
+        if self.program.upstream and target in ("scalar", "numba"):
+            raise InputError(f"{self.program.name} is a layer: the target {target} writes losses; use numpy")
 
     def closed_form_words(self) -> tuple[str, ...]:
         """The closed forms as text, one line each."""

@@ -93,7 +93,8 @@ def takes_labels(record: Record, array: Array) -> bool:
     It may if the program assumes that its rows sum to one.  It also may if the program has probabilities over the same
     axes, the output depends on the input, its gradient is not asked for, and it is a target (see ``is_target``).
     """
-    if len(array.axes) != 2 or array.axes[0] == array.axes[1]:
+    upstream = [gradient for _, gradient in record.program.upstream]
+    if len(array.axes) != 2 or array.axes[0] == array.axes[1] or array.name in upstream:
         return False
     ones = [a.lhs for a in record.program.assumptions if a.is_sum and a.rhs == 1]
     if any(s.function.base.name == array.name and bound_indices(s) == s.function.indices[1:] for s in ones):
@@ -161,7 +162,9 @@ class Reduction:
 
 
 def reduction_of(program: Program) -> Reduction | None:
-    """The sum that the output is; None where its equation is not a single sum."""
+    """The sum that the output is; None where its equation is not a single sum, and for a layer."""
+    if program.upstream:
+        return None
     rhs = program.definitions[program.output].rhs
     sums = [f for f in Mul.make_args(rhs) if isinstance(f, Sum)]
     if len(sums) != 1:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
-from types import MappingProxyType
 
 from sympy import Expr, Indexed, Sum, Symbol
 from sympy.core.basic import Basic
@@ -16,7 +15,7 @@ from symgrad.equations import Assumption, Definition, why_no_number
 from symgrad.errors import ProgramError, nested
 from symgrad.functions import selection
 from symgrad.index_letters import with_spares
-from symgrad.names import entry_look, look
+from symgrad.names import alike_in_print
 from symgrad.notation import (
     Array,
     Axis,
@@ -41,6 +40,8 @@ class Program(Legible):
     ``labels`` pairs inputs that are one-hot rows with the names of their integer labels in generated functions.
     ``facts`` are statements about the gradient, and ``about`` says in words what it means, as ``symgrad.loss`` takes
     them.  ``names`` pairs arrays with names to print, ``("W", "theta")``; ``vectors="bold"`` is for matrix notation.
+    ``upstream`` pairs the outputs of a layer with their upstream gradients, inputs of the same axes, ``("O", "dO")``;
+    then ``output`` is the sum of the products of their entries, which stands for any loss that has these gradients.
 
     Raises ``ProgramError`` where an array is undefined or defined twice, equations are circular, an index runs over
     the wrong axis, is unbound or is bound twice, the output is not a scalar, or a default is not a number.
@@ -59,6 +60,7 @@ class Program(Legible):
     about: str = ""
     names: tuple[tuple[str, str], ...] = ()
     vectors: str = ""
+    upstream: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -125,6 +127,11 @@ class Program(Legible):
                 known[name] = (depth, positions[text])
                 del waiting[name]
         return known
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """The arrays that generated code returns beside the gradients: the outputs of a layer, or the output."""
+        return tuple(name for name, _ in self.upstream) or (self.output,)
 
     def uses(self, name: str) -> frozenset[str]:
         """The arrays on which ``name`` depends directly or through abbreviations."""
@@ -226,7 +233,7 @@ def _faults(program: Program) -> Iterator[str]:
         if len(set(e.indices)) < len(e.indices):
             yield f"an index occurs twice on the left side {e.entry}"
         known[e.name] = tuple(axis[axis_name(i)] for i in e.indices)
-    yield from alike_in_print(program.axes, known)
+    yield from alike_in_print(axis, {name: bool(over) for name, over in known.items()})
     for e in program.equations:
         if (why := why_no_number(e.rhs)) is not None:
             yield f"{e.name} {why}"
@@ -272,20 +279,6 @@ def _faults_of_defaults(program: Program) -> Iterator[str]:
 def _faults_of_name(program: Program, name: str) -> Iterator[str]:
     if not name.isidentifier() or name in {a.name for a in program.axes}:
         yield f"{name!r} cannot name an array: use an identifier that is not the name of an axis"
-
-
-def alike_in_print(
-    axes: Iterable[Axis], known: Mapping[str, tuple[Axis, ...]], printed: Mapping[str, str] = MappingProxyType({})
-) -> Iterator[str]:
-    """Which names look the same in print, where a reader would take one for the other."""
-    looks = [(f"the axis {a.name}", a.name) for a in axes] + [(n, look(printed.get(n, n))) for n in known]
-    entries = [(name, entry_look(printed.get(name, name))) for name, over in known.items() if over]
-    for names in (looks, entries):
-        seen: dict[str, str] = {}
-        for name, shown in names:
-            if shown in seen:
-                yield f"{seen[shown]} and {name} are both written {shown}: rename one"
-            seen[shown] = name
 
 
 def _faults_of_side(

@@ -19,7 +19,7 @@ from symgrad.codegen.identifiers import RESERVED, free, part_name, python_names
 from symgrad.codegen.lowering import Lowering
 from symgrad.codegen.plan.kernels import numbers_chosen, rebuilt, weighted
 from symgrad.codegen.plan.masks import bounds_what_may_be_infinite
-from symgrad.codegen.plan.row_blocks import blocks_of
+from symgrad.codegen.plan.row_blocks import blocks_of, forward_and_backward
 from symgrad.codegen.plan.schedule import Assignment, uses_of, written_out
 from symgrad.codegen.plan.stable_forms import evaluated
 from symgrad.codegen.temporaries import owns_memory
@@ -55,9 +55,10 @@ class Plan:
     """The plan of ``record``.
 
     - ``before``, ``main``, ``after``: the assignments. ``main`` is evaluated for each block of ``count`` rows, as
-      ``blocks`` says; without blocks, it has all assignments.
+      ``blocks`` says; without blocks, it has all assignments. For a layer, ``before`` is the forward function and
+      ``main`` the backward function.
     - ``checks``: pairs of a number that is 0 if an assumption holds, and the words for it; evaluated before ``main``.
-    - ``output``, ``gradients``, ``row_results`` (what a block returns): nodes, with the order of axes if it matters.
+    - ``results``, ``gradients``, ``row_results`` (what a block returns): nodes, with the order of axes if it matters.
     - ``lowered``: the whole plan, for the proof.
     - ``names``: the Python name of every array. ``taken``: all names in use.
     - ``labels``: the inputs that may be given as labels. ``rowwise``: those with an entry for each row.
@@ -72,7 +73,10 @@ class Plan:
         taken = {a.name for a in record.program.inputs} | {a.name for a in (*equations.assignments, *chosen)} | RESERVED
         taken |= {axis.name for axis in record.program.axes}
         assignments = repeats_named(chosen, taken)
-        self.blocks = blocks = blocks_of(record.program, assignments, record.assumptions_used, taken)
+        if record.program.upstream:
+            self.blocks = blocks = forward_and_backward(record.program, assignments)
+        else:
+            self.blocks = blocks = blocks_of(record.program, assignments, record.assumptions_used, taken)
         self.rowwise = {a.name: a for a in record.program.inputs if a.axes and a.axes[0].name == blocks.axis}
         every = [*blocks.before, *blocks.rows, *blocks.after]
         names = (*record.program.arrays, *(a.name for a in every))
@@ -88,7 +92,7 @@ class Plan:
         uses = uses_of(every)
         once = {a.name for a in every if a.is_helper and (a.is_output or uses[a.name] == 1)}
         self.lowered = Lowered(record, equations.assignments, every, once, meant)
-        self._returned = {record.program.output, *equations.schedule.gradients.values()}
+        self._returned = {*record.program.results, *equations.schedule.gradients.values()}
         self._renamed = {n for a in every if a.is_output and a.is_helper for n in array_names(a.rhs)}
         self._constants: set[str] = set()  # Python numbers, which have no dtype
         self.lowered.inlined -= {a.name for a in blocks.before}
@@ -105,7 +109,7 @@ class Plan:
             lowering.store(name, letters if name in self._returned else node.letters, letters)
         lowering.rows = ""
         self.after = self._section(blocks.after)
-        self.output = self._result(record.program.output)
+        self.results = [self._result(name) for name in record.program.results]
         self.gradients = {name: self._result(equations.schedule.gradients[name]) for name in record.wrt}
 
     @property

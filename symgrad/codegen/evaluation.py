@@ -249,6 +249,7 @@ def lines_of(lowered: Lowered, first: int) -> Record:
     free = [Array(str(means)) for number, means in lowered.sizes.items() if number == S.NegativeInfinity]
     free += [Array(n, tuple(source.axis[axis_name(i)] for i in indices_of(entries[n]))) for n in sorted(largest)]
     forms = tuple(node(a.entry, meant(a.rhs)) for a in lowered.stable if not a.over)
+    forms += (source.definitions[source.output],) if source.output not in stable else ()  # code of layers lacks it
     program = replace(source, inputs=(*source.inputs, *free), equations=forms, assumptions=())
     shown = [(Value(entry), in_letters(entry, means, source)) for entry, means in lines]
     steps = (Step(n, value, None, means, "evaluation", REASON) for n, (value, means) in enumerate(shown, first))

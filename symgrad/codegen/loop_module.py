@@ -42,7 +42,9 @@ def loop_source(record: Record, name: str = "", closed_form: Sequence[str] = ())
     local = {n: kernels.loops.name(n) for n in ("fits", "value", "gradients", "fresh")}
     tables = [*kernels.inputs.tables(), OPTIONS]
     functions = [_function(kernels, local, name), _evaluated(kernels, local), *kernels.kernels()]
-    return assembled(kernels.inputs, name, closed_form, tables, functions, loop_runtime, imports=IMPORTS, needed=NEEDS)
+    return assembled(
+        kernels.inputs, [name], closed_form, tables, functions, loop_runtime, imports=IMPORTS, needed=NEEDS
+    )
 
 
 def _evaluated(kernels: Kernels, local: Mapping[str, str]) -> py.Source:
@@ -119,7 +121,8 @@ def _function(kernels: Kernels, local: Mapping[str, str], name: str) -> py.Sourc
     for gap, (words, _) in zip(kernels.gaps, kernels.plan.checks, strict=True):
         lines += held(f"{gap} > 1e-5", gap, words)
     lines.append(py.Source(f"return {local['value']}, {local['gradients']}"))
-    return kernels.inputs.function(name, lines, notes=notes)
+    returned = f"{kernels.record.program.output} and its gradients"
+    return kernels.inputs.function(name, lines, returned, notes)
 
 
 def to_numba(record: Record) -> Callable[..., Any]:

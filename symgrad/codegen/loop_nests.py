@@ -178,7 +178,7 @@ class LoopPlan:
         self.main += [a for a in stored if a.name not in stored_names]
         self.stored = [a for a in stored if a.name in stored_names]
         self.after += self._nests(a for a in gradients if a.name not in stored_names)
-        self.numbers: list[ir.Node] = [plan.output[0]]
+        self.numbers: list[ir.Node] = [plan.results[0][0]]
         self.numbers += [plan.gradients[n][0] for n in record.wrt if n not in self.results]
         self.extents = _widest(map(extent, (*self.before, *self.main, *self.after)))
         self.weights = _widest(extent(a) - {self.axis} for a in self.main if isinstance(a.node, ir.Contract))

@@ -232,8 +232,9 @@ def scalar_module(record: Record, name: str, sizes: Mapping[str, int], closed_fo
     output = emitter.entry(record.program.output, ())
     lines.append(py.called(f"return {dtype}.type({output.code}), Gradients", results, py.INDENT))
     shown = ", ".join(f"{axis} = {size}" for axis, size in sizes.items())
-    main = inputs.function(name, lines, f", at {shown}" if shown else "")
-    return assembled(inputs, name, closed_form, inputs.tables(), [main], scalar_runtime)
+    what = f"{record.program.output} and its gradients"
+    main = inputs.function(name, lines, f"{what}, at {shown}" if shown else what)
+    return assembled(inputs, [name], closed_form, inputs.tables(), [main], scalar_runtime)
 
 
 def _array(name: str, entries: Sequence[str], dtype: str, shape: str) -> py.Source:

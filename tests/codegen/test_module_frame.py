@@ -140,7 +140,9 @@ def test_domains_are_tested() -> None:
 
 def test_a_function_describes_its_arguments() -> None:
     half = Rational(1, 2)
-    made = inputs_of(X, Y, b, labels="Y", defaults=(("b", half),)).function("f", [Source("return x")], ", at N = 2")
+    made = inputs_of(X, Y, b, labels="Y", defaults=(("b", half),)).function(
+        "f", [Source("return x")], "L and its gradients, at N = 2"
+    )
     assert made.code.split("\n") == [
         "def f(x, labels, b_=0.5):",
         '    """Return L and its gradients, at N = 2.',
@@ -160,16 +162,16 @@ def test_a_function_describes_its_arguments() -> None:
     }
     for arrays, head in heads.items():
         given = tuple(pair for pair in (("b", half), ("r", Integer(2))) if pair[0] in {a.name for a in arrays})
-        made = inputs_of(*arrays, defaults=given).function("f", [Source("return 1")], notes=["Slow."])
+        made = inputs_of(*arrays, defaults=given).function("f", [Source("return 1")], "L", ["Slow."])
         assert made.code.startswith(head) and "\n\n    Slow.\n    ValueError" in made.code
-        assert "Return L and its gradients.\n" in made.code
+        assert "Return L.\n" in made.code
 
 
 def module(
     inputs: Inputs, *needs: str, runtimes: Sequence[ModuleType] = (), imports: Sequence[str] = (), **more: str
 ) -> str:
     function = Source("def f():\n    return 1", needs=frozenset(needs))
-    return assembled(inputs, "f", ["dL/dX = 1"], ["TABLE = 1"], [function], *runtimes, imports=imports, **more)
+    return assembled(inputs, ["f"], ["dL/dX = 1"], ["TABLE = 1"], [function], *runtimes, imports=imports, **more)
 
 
 def test_a_module_is_put_together() -> None:

@@ -29,7 +29,7 @@ def slopes_kept_finite(
     divides by the same arrays, since it is infinite then, too; nor if an input of ``wrt`` occurs in the base outside of
     exponents, since its derivative has no exponential that vanishes. The inputs ``weights`` are nonnegative."""
     known = {a.name: a for a in assignments if not a.over}
-    needed = {program.output}
+    needed = {*program.results}
     for a in reversed(assignments):
         needed |= array_names(a.rhs) if a.name in needed else set()
     powers = [p for a in assignments if a.name in needed for p in parts_of(a.rhs, Pow)]
