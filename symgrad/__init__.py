@@ -11,7 +11,7 @@ from symgrad.errors import InputError, ProgramError, RefutedError, SymgradError,
 from symgrad.evidence.input_search import find_witness
 from symgrad.evidence.published import read_published
 from symgrad.gradcheck import check_grad
-from symgrad.losses import LOSSES
+from symgrad.losses import LAYERS, LOSSES
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 from symgrad.render import stylesheet
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __version__ = VERSION
 
 __all__ = [
+    "LAYERS",
     "LOSSES",
     "Array",
     "Assumption",

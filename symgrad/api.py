@@ -12,7 +12,7 @@ from symgrad.documents import Documents
 from symgrad.engine.derive import derive_record
 from symgrad.equations import Assumption
 from symgrad.errors import InputError, SymgradError, UnsupportedError, nested
-from symgrad.losses import LOSSES, ready_made
+from symgrad.losses import CATALOGUE, ready_made
 from symgrad.program import Program
 from symgrad.results import ClosedForm, closed_form_words
 from symgrad.steps import Step
@@ -84,7 +84,7 @@ def _traced(loss: Loss, parameters: Mapping[str, object]) -> Traced:
     try:
         return loss.trace(parameters)
     except SymgradError as error:
-        if loss is not LOSSES.get(loss.name):
+        if loss is not CATALOGUE.get(loss.name):
             raise
         words = str(error).splitlines()[0]
         raise type(error)(words if words.startswith(loss.name) else f"{loss.name}: {words}") from None
