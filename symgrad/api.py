@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from symgrad.array.loss import Loss, Traced
 from symgrad.documents import Documents
 from symgrad.engine.derive import derive_record
+from symgrad.engine.tangents import tangent_program
 from symgrad.equations import Assumption
 from symgrad.errors import InputError, SymgradError, UnsupportedError, nested
 from symgrad.losses import CATALOGUE, ready_made
 from symgrad.program import Program
-from symgrad.results import ClosedForm, closed_form_words
+from symgrad.results import ClosedForm, Jacobian, closed_form_words
 from symgrad.steps import Step
 
 if TYPE_CHECKING:
@@ -180,6 +181,30 @@ class Derivation(Documents):
     def _refuse_layer(self, target: str) -> None:
         if self.program.upstream and target in ("scalar", "numba"):
             raise InputError(f"{self.program.name} is a layer: the target {target} writes losses; use numpy")
+
+    @nested("a line of the derivation")
+    def jvp(self) -> Derivation:
+        """The derivation of a layer's Jacobian-vector product: how its outputs change with the arrays of ``wrt``.
+
+        The gradients that the layer passes back are linear in its upstream gradients.  So the derivative of the sum of
+        their products with tangents, Ẋ for X, with respect to the upstream gradient dO is the product of the Jacobian
+        of O with the tangents: ``derive(layer).jvp().gradients["dO"]``.  Raises ``InputError`` for a loss.
+        """
+        program, _ = tangent_program(self.record, self.record.wrt)
+        return Derivation(derive_record(program, [gradient for _, gradient in self.program.upstream]))
+
+    @nested("a line of the derivation")
+    def jacobian(self, wrt: str, output: str = "") -> Jacobian:
+        """The Jacobian of a layer's output with respect to an array of ``wrt``, with free indices, and its mark.
+
+        ``output`` is needed if there are several.  Raises ``InputError`` for a loss, or an unknown output or array.
+        """
+        program, gradients = tangent_program(self.record, [wrt])
+        upstream = dict(self.program.upstream)
+        output = output or (next(iter(upstream)) if len(upstream) == 1 else "")
+        if output not in upstream:
+            raise InputError(f"{self.program.name} has no output {output!r}: expected one of {', '.join(upstream)}")
+        return Jacobian.find(derive_record(program, [upstream[output]]), gradients[wrt], (output, wrt), self.prove())
 
     def closed_form_words(self) -> tuple[str, ...]:
         """The closed forms as text, one line each."""

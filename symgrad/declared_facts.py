@@ -22,9 +22,10 @@ from symgrad.check.marks import Mark
 from symgrad.check.proof import prove
 from symgrad.equations import Assumption
 from symgrad.errors import InputError, ProgramError, SymgradError
+from symgrad.facts import in_closed_forms
 from symgrad.index_letters import fresh_letter, lettered
 from symgrad.names import in_english, look, same_look
-from symgrad.notation import array_names, entry_of, name_of, unfolded
+from symgrad.notation import array_names, name_of, unfolded
 from symgrad.program import Program
 from symgrad.special_sizes import AtSize
 from symgrad.steps import Record, Statement, Step, Total, Value
@@ -72,7 +73,7 @@ def _read(record: Record, text: str) -> Statement:
 def _verdict(record: Record, marks: dict[int, Mark], statement: Statement) -> Mark:
     """The weakest of the marks of the fact and of the closed forms in it, under the assumptions that these need."""
     sides = (statement.left, statement.right)
-    claimed = tuple(_in_closed_forms(side, record) for side in sides)
+    claimed = tuple(in_closed_forms(side, record) for side in sides)
     values = [pair for pair in statement.given if not pair[0].is_integer]
     for entry, value in values:
         claimed = tuple(unfolded(side, entry, value) for side in claimed)
@@ -160,15 +161,6 @@ class _Reader:
 
 def _shown(axes: tuple[Dimension, ...]) -> str:
     return f"({', '.join(axis.name if axis else '1' for axis in axes)})"
-
-
-def _in_closed_forms(expr: Expr, record: Record) -> Expr:
-    """An expression with closed forms in place of derivatives: a closed form uses derivatives of later arrays only."""
-    for name in sorted(record.adjoint_arrays, key=record.program.rank.__getitem__):
-        form = record.adjoints[name]
-        entry = entry_of(record.adjoint_arrays[name].name, getattr(form.entry, "indices", ()))
-        expr = unfolded(expr, entry, form.index)
-    return expr
 
 
 def _specialised(program: Program, given: Iterable[tuple[Expr, Expr]]) -> Program:

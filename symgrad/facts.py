@@ -22,12 +22,14 @@ from symgrad.notation import (
     array_names,
     axis_name,
     bound_indices,
+    entry_of,
     free_indices,
     indices_of,
     name_of,
     parts_of,
     renamed,
     sum_over,
+    unfolded,
 )
 from symgrad.program import Program
 from symgrad.steps import Record
@@ -82,6 +84,15 @@ def _sigmoid(definition: Definition) -> Probabilities | None:
     if one != 1 or not isinstance(exponential, exp):
         return None
     return Probabilities(definition.name, -exponential.args[0], None)
+
+
+def in_closed_forms(expr: Expr, record: Record) -> Expr:
+    """An expression with closed forms in place of derivatives: a closed form uses derivatives of later arrays only."""
+    for name in sorted(record.adjoint_arrays, key=record.program.rank.__getitem__):
+        form = record.adjoints[name]
+        entry = entry_of(record.adjoint_arrays[name].name, getattr(form.entry, "indices", ()))
+        expr = unfolded(expr, entry, form.index)
+    return expr
 
 
 # --- labels -------------------------------------------------------------------------------------------------------

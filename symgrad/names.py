@@ -23,7 +23,7 @@ GREEK = {
 }
 # fmt: on
 SHORT = {"lam": "lambda", "Lam": "Lambda"}  # Python programs write lam, since lambda is a keyword
-ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303"}
+ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303", "dot": "\u0307"}
 # fmt: off
 # The capital Greek letters that look like Latin ones, by their English names.
 LATIN = {
@@ -34,7 +34,7 @@ LATIN = {
 GREEK_CAPITALS = frozenset(["Upsilon", *(name.capitalize() for name in GREEK)]) - (LATIN.keys() - {"Upsilon"})
 """The capital Greek letters that TeX has a macro for."""
 PRINTED = re.compile(
-    r"(?:\\(?P<accent>hat|bar|tilde)\s*)?(?P<brace>\{)?(?:\\(?:var(?=epsilon|phi))?(?P<macro>[A-Za-z]+)|(?P<plain>\w+))"
+    r"(?:\\(?P<accent>hat|bar|tilde|dot)\s*)?(?P<brace>\{)?(?:\\(?:var(?=epsilon|phi))?(?P<macro>[A-Za-z]+)|(?P<plain>\w+))"
     r"(?(brace)\})(?:_\{?(?P<mark>\w+)\}?)?"
 )
 
