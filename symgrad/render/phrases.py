@@ -267,9 +267,13 @@ def _signs(nodes: Sequence[Node]) -> Iterator[Text]:
 
 
 def reduction(program: Program) -> Iterator[Paragraph]:
-    """What the output sums over and divides by; of a layer, what its upstream gradients are."""
+    """What the output sums over and divides by."""
     if words := reduction_words(program):
         yield Paragraph(("Reduction: ", Prose(words), "."))
+
+
+def upstream(program: Program) -> Iterator[Paragraph]:
+    """What the upstream gradients of a layer are, and why the output is their sum of products."""
     if program.upstream:
         pairs = [(whole_array(program.arrays[o]), whole_array(program.arrays[g])) for o, g in program.upstream]
         is_one = len(pairs) == 1
@@ -277,8 +281,8 @@ def reduction(program: Program) -> Iterator[Paragraph]:
         results = joined(((output,) for output, _ in pairs), last=" and ")
         output = whole_array(program.arrays[program.output])
         words = " is the upstream gradient, the derivative of a loss " if is_one else " are the derivatives of a loss "
-        same = ": any loss with the same upstream gradient has its gradients."
-        stands = (". The sum below stands for ", output, same)
+        same = " is the sum of products: any loss with the same upstream gradient has its gradients."
+        stands = (". Here ", output, same)
         yield Paragraph((*shown, words, output, " with respect to ", *results, *stands))
 
 
