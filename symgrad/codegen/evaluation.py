@@ -185,7 +185,7 @@ def _origins(record: Record) -> dict[str, int]:
     """For each array the line that defines it; for an adjoint the last line about it."""
     origins: dict[str, int] = {}
     for step in record.steps:
-        if isinstance(step.subject, Value) and step.rule == "definition":
+        if isinstance(step.subject, Value) and step.rule in ("definition", "name"):
             origins[name_of(step.subject.expr)] = step.number
         elif isinstance(step.subject, Total):
             name = name_of(step.subject.wrt)

@@ -19,7 +19,17 @@ from symgrad.engine.tidying import quotients_named
 from symgrad.engine.writer import Writer
 from symgrad.equations import Definition
 from symgrad.functions import MEANINGS, step, where
-from symgrad.notation import array_names, axis_name, bound_indices, parts_of, replaced, stand_in, sum_over, unfolded
+from symgrad.notation import (
+    array_names,
+    axis_name,
+    bound_indices,
+    name_of,
+    parts_of,
+    replaced,
+    stand_in,
+    sum_over,
+    unfolded,
+)
 from symgrad.piecewise import leaves_out
 from symgrad.program import Program
 from symgrad.special_functions import POSITIVE_WHERE_SMOOTH
@@ -121,7 +131,7 @@ def _partial(
         side = writer.program.definitions[defined].rhs
     cites = [*also, origin] if origin else also
     (name,) = array_names(subject.wrt)
-    nonsmooth, divisors = kinks(writer.program, side, name), divided_by(side, name)
+    nonsmooth, divisors = kinks(writer.program, side, name), divided_by(writer.program, side, name)
     folded, rule = fold_sums(raw, rules), "differentiate"
     raw = writer.line(subject, None, folded, rule, rule, cites=cites, conditions=divisors, kinks=nonsmooth)
     return simplify(writer, subject, raw, rules)
@@ -225,14 +235,18 @@ def cancelled(program: Program, before: sp.Expr, after: sp.Expr) -> tuple[Condit
     return tuple(Condition(d, nonzero_because(program, d) or _used(program, d)) for d in gone)
 
 
-def divided_by(expr: Basic, name: str) -> tuple[Condition, ...]:
+def divided_by(program: Program, expr: Basic, name: str) -> tuple[Condition, ...]:
     """The divisors in the derivatives of functions in an expression, outside of branches."""
     if isinstance(expr, where):
         return ()
-    conditions = [condition for arg in expr.args for condition in divided_by(arg, name)]
+    conditions = [condition for arg in expr.args for condition in divided_by(program, arg, name)]
     if isinstance(expr, sp.Function) and expr.func in POSITIVE_WHERE_SMOOTH and name in array_names(expr):
         because = f"{MEANINGS[expr.func].text} is differentiated"
         conditions += [Condition(part, because) for part in POSITIVE_WHERE_SMOOTH[expr.func](*expr.args)]
+    if isinstance(expr, sp.Pow) and not expr.exp.is_number and name in array_names(expr.base):
+        if (expr.exp - 1).is_nonnegative is not True and nonzero_because(program, expr.base) is None:
+            exponent = name_of(expr.exp) if isinstance(expr.exp, (sp.Indexed, sp.Symbol)) else "the exponent"
+            conditions.append(Condition(expr.base, f"needed only where {exponent} is less than 1"))
     return tuple(dict.fromkeys(conditions))
 
 

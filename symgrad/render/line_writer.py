@@ -266,10 +266,11 @@ class LineWriter:
 
     def closed_forms(self, notation: str, *, define: bool, brief: bool = False) -> blocks.ClosedForms:
         """The gradients asked for, after the adjoints that they use and, with ``define``, after the definitions
-        that they use; with ``brief``, these adjoints in one notation, and a remark on which lines derive them."""
+        that they use; with ``brief``, a remark on which lines derive these adjoints."""
         gradients = self._used_gradients(self.record.gradients)
         used = frozenset(n for g in gradients for n in array_names(g.index) | _matrix_names(g.matrix))
-        forms = (*(self._definitions(used, notation) if define else ()), *self._closed(gradients, notation, brief))
+        defined = self._definitions(used, notation) if define else self._products(used, notation) if brief else ()
+        forms = (*defined, *self._closed(gradients, notation))
         remarks = [self._derived_in(used) if brief else ()]
         remarks += [phrases.no_matrix([*self._without_matrix()])] if notation != "index" else []
         return blocks.ClosedForms(phrases.GRADIENTS, forms, phrases.joined(filter(None, remarks), " "))
@@ -311,7 +312,9 @@ class LineWriter:
         """The definitions of the arrays ``used`` and of those that they are made of; not those on the page."""
         wanted = frozenset(used).union(*(self.program.ancestors.get(name, ()) for name in used))
         matrices = {s.subject.array.name: s for s in self.record.steps if isinstance(s.subject, MatrixValue)}
-        on_page = {s.subject for s in self.record.steps if s.number in self.present and s.rule == "definition"}
+        on_page = {
+            s.subject for s in self.record.steps if s.number in self.present and s.rule in ("definition", "name")
+        }
         for definition in self.program.ordered:
             step = matrices.get(definition.name) if notation != "index" else None
             if definition.name in wanted and Value(definition.entry) not in on_page:
@@ -319,16 +322,25 @@ class LineWriter:
                 matrix = self._matrix_line(self.left(step.subject), self._right(step)) if step else None
                 yield blocks.ClosedForm(None if matrix and notation == "matrix" else index, matrix)
 
-    def _closed(self, gradients: Iterable[Gradient], notation: str, brief: bool = False) -> Iterator[blocks.ClosedForm]:
-        """Gradients in closed form; without a matrix form, entry by entry.  With ``brief``, others than those asked for
-        have one form."""
+    def _products(self, used: Collection[str], notation: str) -> Iterator[blocks.ClosedForm]:
+        """The products of arrays with their adjoints that have a name among those ``used``."""
+        matrices = {s.subject.array.name: s for s in self.record.steps if isinstance(s.subject, MatrixValue)}
+        for step in self.record.steps:
+            if isinstance(step.subject, Value) and step.rule == "name" and (name := name_of(step.subject.expr)) in used:
+                right = Relation("==", self._right(step), self.shown(self.program.definitions[name].rhs))
+                index = Line(self.left(step.subject), right)
+                form = matrices.get(name) if notation != "index" else None
+                matrix = self._matrix_line(self.left(form.subject), self._right(form)) if form else None
+                yield blocks.ClosedForm(None if matrix and notation == "matrix" else index, matrix)
+
+    def _closed(self, gradients: Iterable[Gradient], notation: str) -> Iterator[blocks.ClosedForm]:
+        """Gradients in closed form; without a matrix form, entry by entry."""
         for g in gradients:
             index = Line(Slope(self.output, self.shown(g.entry)), self.shown(g.index))
             matrix = None
             if g.matrix is not None and notation != "index":
                 matrix = self._matrix_line(self.left(MatrixTotal(g.array)), self.shown(g.matrix, matrix=True))
-            is_alone = notation == "matrix" or (brief and g.array.name not in self.record.gradients)
-            yield blocks.ClosedForm(None if matrix and is_alone else index, matrix)
+            yield blocks.ClosedForm(None if matrix and notation == "matrix" else index, matrix)
 
     def _without_matrix(self) -> Iterator[tuple[Node, str]]:
         """The derivatives among the closed forms that lack a matrix form although their arrays have one, by name if

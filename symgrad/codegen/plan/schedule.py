@@ -120,10 +120,11 @@ def needed(record: Record, exprs: Iterable[Expr]) -> list[Assignment]:
 
 
 def _through_adjoints(record: Record, gradient: Gradient, adjoints: set[str]) -> tuple[Expr, Expr]:
-    """The gradient in terms of adjoint arrays if a line states it so (the last one), else its closed form. The second
-    value is the entry whose indices are free in it."""
+    """The gradient in terms of adjoint arrays if a line states it so (the last one), else its closed form. A later line
+    in which the divisors of an adjoint cancel is better. The second value is the entry whose indices are free in it."""
     for step in reversed(record.steps):
         is_open = array_names(step.after) & adjoints and not step.after.has(KroneckerDelta)
-        if is_open and isinstance(step.subject, Total) and name_of(step.subject.wrt) == gradient.array.name:
+        is_better = is_open or (step.rule == "substitute" and step.conditions)
+        if is_better and isinstance(step.subject, Total) and name_of(step.subject.wrt) == gradient.array.name:
             return step.after, step.subject.wrt
     return gradient.index, gradient.entry
