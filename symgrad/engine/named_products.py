@@ -37,12 +37,8 @@ def with_products(writer: Writer, subject: Total, value: Expr, node: str) -> Exp
     forms = [tidy(canonical(form), weights) for form in (whole, powsimp(multiplied_out(whole), combine="exp"))]
     product = min(forms, key=lambda form: (_poles(form, node), cost(form, weights)))
     name, reason = _unused(writer, len(closed.array.axes)), nonzero_because(writer.program, closed.entry)
-    if (
-        not name
-        or not reason
-        or _poles(product, node) >= _poles(closed.index, node)
-        or array_names(product) & _adjoints(writer)
-    ):
+    is_shorter = _poles(product, node) < _poles(closed.index, node) and not array_names(product) & _adjoints(writer)
+    if not name or not reason or not is_shorter:
         return value
 
     def written(of: Expr) -> Expr:

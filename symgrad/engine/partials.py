@@ -243,10 +243,10 @@ def divided_by(program: Program, expr: Basic, name: str) -> tuple[Condition, ...
     if isinstance(expr, sp.Function) and expr.func in POSITIVE_WHERE_SMOOTH and name in array_names(expr):
         because = f"{MEANINGS[expr.func].text} is differentiated"
         conditions += [Condition(part, because) for part in POSITIVE_WHERE_SMOOTH[expr.func](*expr.args)]
-    if isinstance(expr, sp.Pow) and not expr.exp.is_number and name in array_names(expr.base):
-        if (expr.exp - 1).is_nonnegative is not True and nonzero_because(program, expr.base) is None:
-            exponent = name_of(expr.exp) if isinstance(expr.exp, (sp.Indexed, sp.Symbol)) else "the exponent"
-            conditions.append(Condition(expr.base, f"needed only where {exponent} is less than 1"))
+    is_power = isinstance(expr, sp.Pow) and not expr.exp.is_number and name in array_names(expr.base)
+    if is_power and not (expr.exp - 1).is_nonnegative and not nonzero_because(program, expr.base):
+        exponent = name_of(expr.exp) if isinstance(expr.exp, (sp.Indexed, sp.Symbol)) else "the exponent"
+        conditions.append(Condition(expr.base, f"needed only where {exponent} is less than 1"))
     return tuple(dict.fromkeys(conditions))
 
 

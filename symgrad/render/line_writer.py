@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from itertools import groupby
 
@@ -34,6 +34,7 @@ from symgrad.steps import (
     Subject,
     Total,
     Value,
+    product_names,
 )
 
 
@@ -269,8 +270,8 @@ class LineWriter:
         that they use; with ``brief``, a remark on which lines derive these adjoints."""
         gradients = self._used_gradients(self.record.gradients)
         used = frozenset(n for g in gradients for n in array_names(g.index) | _matrix_names(g.matrix))
-        defined = self._definitions(used, notation) if define else self._products(used, notation) if brief else ()
-        forms = (*defined, *self._closed(gradients, notation))
+        only = None if define else product_names(self.record.steps) if brief else set[str]()
+        forms = (*self._definitions(used, notation, only), *self._closed(gradients, notation))
         remarks = [self._derived_in(used) if brief else ()]
         remarks += [phrases.no_matrix([*self._without_matrix()])] if notation != "index" else []
         return blocks.ClosedForms(phrases.GRADIENTS, forms, phrases.joined(filter(None, remarks), " "))
@@ -308,29 +309,24 @@ class LineWriter:
                 lines[adjoint] = step.number
         return phrases.derived_in([*map(whole_array, lines)], [*lines.values()])
 
-    def _definitions(self, used: Collection[str], notation: str) -> Iterator[blocks.ClosedForm]:
-        """The definitions of the arrays ``used`` and of those that they are made of; not those on the page."""
+    def _definitions(
+        self, used: Collection[str], notation: str, only: Set[str] | None = None
+    ) -> Iterator[blocks.ClosedForm]:
+        """The definitions of the arrays ``used`` and of those that they are made of; not those on the page. With
+        ``only`` the definitions of these arrays, on the page or not."""
         wanted = frozenset(used).union(*(self.program.ancestors.get(name, ()) for name in used))
         matrices = {s.subject.array.name: s for s in self.record.steps if isinstance(s.subject, MatrixValue)}
-        on_page = {
-            s.subject for s in self.record.steps if s.number in self.present and s.rule in ("definition", "name")
-        }
+        present = [s for s in self.record.steps if s.number in self.present and s.rule in ("definition", "name")]
+        on_page = {s.subject for s in present} if only is None else set()
+        names = {s.subject: self._right(s) for s in self.record.steps if s.rule == "name"}
         for definition in self.program.ordered:
             step = matrices.get(definition.name) if notation != "index" else None
-            if definition.name in wanted and Value(definition.entry) not in on_page:
-                index = Line(self.shown(definition.entry), self.shown(definition.rhs, as_written=True))
+            subject = Value(definition.entry)
+            if definition.name in (wanted if only is None else wanted & only) and subject not in on_page:
+                right = self.shown(definition.rhs, as_written=subject not in names)
+                right = Relation("==", names[subject], right) if subject in names else right
+                index = Line(self.shown(definition.entry), right)
                 matrix = self._matrix_line(self.left(step.subject), self._right(step)) if step else None
-                yield blocks.ClosedForm(None if matrix and notation == "matrix" else index, matrix)
-
-    def _products(self, used: Collection[str], notation: str) -> Iterator[blocks.ClosedForm]:
-        """The products of arrays with their adjoints that have a name among those ``used``."""
-        matrices = {s.subject.array.name: s for s in self.record.steps if isinstance(s.subject, MatrixValue)}
-        for step in self.record.steps:
-            if isinstance(step.subject, Value) and step.rule == "name" and (name := name_of(step.subject.expr)) in used:
-                right = Relation("==", self._right(step), self.shown(self.program.definitions[name].rhs))
-                index = Line(self.left(step.subject), right)
-                form = matrices.get(name) if notation != "index" else None
-                matrix = self._matrix_line(self.left(form.subject), self._right(form)) if form else None
                 yield blocks.ClosedForm(None if matrix and notation == "matrix" else index, matrix)
 
     def _closed(self, gradients: Iterable[Gradient], notation: str) -> Iterator[blocks.ClosedForm]:
