@@ -108,7 +108,7 @@ def within(nests: Sequence[Nest], kept: Collection[str]) -> set[str]:
 
 
 def _in_letters(assign: ir.Assign, letters: Mapping[Idx, Idx]) -> ir.Assign:
-    renamed_letters = tuple(letters.get(i, i) for i in assign.letters)
+    renamed_letters = tuple(letters[i] for i in assign.letters)
     return replace(assign, letters=renamed_letters, node=ir.with_letters(assign.node, letters))
 
 

@@ -132,7 +132,7 @@ class Lowering:
     def _times(self, number: Expr, over: Nodes = (), under: Nodes = (), order: ir.Layout = ()) -> ir.Node:
         """A number made of sizes times the nodes ``over``, divided by the nodes ``under``."""
         coefficient, rest = number.as_coeff_Mul()
-        is_small = coefficient.q > 1 and scientific(coefficient) is not None
+        is_small = not coefficient.is_Integer and scientific(coefficient) is not None
         numerator, denominator = (coefficient, 1) if is_small else (coefficient.p, coefficient.q)
         above: list[ir.Node] = [] if abs(numerator) == 1 else [literal(abs(Rational(numerator)))]
         below: list[ir.Node] = [] if denominator == 1 else [literal(int(denominator))]

@@ -97,7 +97,7 @@ class Inputs:
         """The lines that check the inputs, at given ``sizes``."""
         args = [*self.parameters, *(f"{axis}={size}" for axis, size in (sizes or {}).items())]
         check = "_checked_or_labels" if self.labels else "_checked"
-        return replace(py.unpacked(self.parameters, check, args, py.INDENT * 2), needs=frozenset([check]))
+        return replace(py.unpacked(self.parameters, check, args, 2), needs=frozenset([check]))
 
     def in_domains(self) -> list[py.Source]:
         """Lines that raise if an entry is outside of its domain, or must be positive and is not."""
@@ -122,7 +122,7 @@ class Inputs:
             is_trailing = all("=" in later for later in parameters)  # others cannot have defaults
             has_default = a.name in defaults and is_trailing
             parameters.insert(0, f"{parameter}={float(defaults[a.name])!r}" if has_default else parameter)
-        return py.function(py.called(f"def {name}", parameters, "", ":"), doc, lines)
+        return py.function(py.called(f"def {name}", parameters, 0, ":"), doc, lines)
 
     def _described(self, array: Array) -> str:
         """What an input may be."""

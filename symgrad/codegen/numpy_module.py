@@ -49,13 +49,13 @@ def ready(inputs: Inputs) -> py.Source:
             tests += chained([*shown[:-1], f"{shown[-1]} > 0"], "==")
     doc = ["Whether the inputs are floating arrays of one dtype, of sizes that agree; most are."]
     lines = py.joined_tests("return", inputs.are_ready(tests), "and")
-    return py.function(py.called("def _ready", inputs.parameters, "", ":"), doc, lines)
+    return py.function(py.called("def _ready", inputs.parameters, 0, ":"), doc, lines)
 
 
 def _function(body: Body, name: str, evaluation: Sequence[py.Source]) -> py.Source:
     """The module's main function: checks, sizes, and the lines of the ``evaluation``."""
     result = [py.written(f"{body.names[n]}={{}}", value) for n, value in body.gradients.items()]
-    last = py.called(f"return {body.results[0].code}, Gradients", result, py.INDENT)
+    last = py.called(f"return {body.results[0].code}, Gradients", result, 1)
     lines = [*body.before, *evaluation, *body.after, last]
     return body.function(name, lines, f"{body.record.program.output} and its gradients")
 
@@ -74,7 +74,7 @@ def _rows_function(body: Body) -> tuple[list[str], py.Source]:
     what = "Sums over" if not blocks.stacked else "Sums and results for"
     total = f", of {blocks.axis} in all" if blocks.axis in args else ""
     doc = f"{what} some of the rows{total}; the arrays here have a column for each row."
-    return args, py.function(py.called(f"def {ROWS}", args, "", ":"), [doc], lines)
+    return args, py.function(py.called(f"def {ROWS}", args, 0, ":"), [doc], lines)
 
 
 def _evaluation(body: Body, args: Sequence[str]) -> list[py.Source]:
@@ -86,10 +86,10 @@ def _evaluation(body: Body, args: Sequence[str]) -> list[py.Source]:
     parts = [f"{a}{part}" if a in rowwise else a for a in args]
     summed, stacked = [names[name] for name in blocks.sums], [names[name] for name in blocks.stacked]
     sums, results = py.tuple_of(summed, bare=True), py.tuple_of([*summed, *stacked], bare=True)
-    inner = [py.called(ROWS, parts, py.INDENT * 3, before="return ")]
+    inner = [py.called(ROWS, parts, 3, before="return ")]
     if stacked:
         slices = py.tuple_of([*summed, *(f"{name}{part}" for name in stacked)], bare=True)
-        inner = [py.called(ROWS, parts, py.INDENT * 3, before=f"{slices} = "), py.Source(f"return {sums}")]
+        inner = [py.called(ROWS, parts, 3, before=f"{slices} = "), py.Source(f"return {sums}")]
     shapes = {a.name: py.tuple_of(i.upper + 1 for i in a.indices) for a in blocks.rows}
     allocations = [py.written(f"{names[n]} = np.empty({shapes[n]}, {{}})", body.inputs.dtype) for n in blocks.stacked]
     # The number of entries in the arrays of a row, roughly, as a sum of sizes.
@@ -102,7 +102,7 @@ def _evaluation(body: Body, args: Sequence[str]) -> list[py.Source]:
     return [
         py.Source(f"{rows} = max(_SHORTEST, _BLOCK // ({' + '.join(width)}))", needs=needs),
         py.Source(f"if {rows} >= {blocks.axis}:"),
-        *py.indented([py.called(ROWS, args, py.INDENT * 2, before=f"{results} = ")]),
+        *py.indented([py.called(ROWS, args, 2, before=f"{results} = ")]),
         py.Source("else:"),
         *py.indented(in_blocks),
     ]
@@ -137,7 +137,7 @@ class Body:
         self.lines = [*([] if self.upstream else head), *self._section(plan.main)]
         parts = (part for assign in plan.main.program for part in ir.walk(assign.node))
         products = (part for part in parts if isinstance(part, ir.Contract))
-        self.multiplies = any(product_form(part) in ("matrix", "stack") for part in products)
+        self.multiplies = any(product_form(part) == "matrix" for part in products)
         self.row_results = {name: self._emitter.text(*result) for name, result in plan.row_results.items()}
         self._emitter = whole
         self.after = self._section(plan.after)

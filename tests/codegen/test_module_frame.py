@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from types import ModuleType
 
+import numpy as np
 import pytest
 from sympy import Integer, Rational
 
 from symgrad.codegen import runtime, scalar_runtime
 from symgrad.codegen.module_frame import LOWEST, NEEDS, Inputs, assembled
-from symgrad.codegen.python_source import Source
+from symgrad.codegen.python_source import WIDTH, Source
 from symgrad.equations import in_domain, node
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
@@ -219,6 +220,18 @@ def test_a_module_has_what_it_needs() -> None:
     assert "\n\n\ndef _hold(" in module(one, "_hold") and "def _hold(" not in plain
     of_numbers = module(one, "_sigmoid", runtimes=[scalar_runtime])
     assert "math.exp" in of_numbers and "math.exp" not in module(one, "_sigmoid", runtimes=[runtime])
+
+
+def test_the_lowest_exponent_is_that_of_double_precision() -> None:
+    names: dict[str, float] = {}
+    exec(LOWEST, {"np": np}, names)
+    assert names == {"_LOWEST": np.finfo(np.float64).min}
+
+
+def test_the_head_of_a_function_is_split_where_it_is_too_long() -> None:
+    most = WIDTH - len("def (x):")
+    assert inputs_of(X).function("f" * most, []).code.startswith(f"def {'f' * most}(x):\n")
+    assert inputs_of(X).function("f" * (most + 1), []).code.startswith(f"def {'f' * (most + 1)}(\n    x\n):\n")
 
 
 @pytest.mark.parametrize(("name", "is_silenced"), [("l", True), ("O", True), ("I", True), ("k", False)])

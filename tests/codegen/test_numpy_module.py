@@ -10,8 +10,9 @@ import pytest
 
 import symgrad
 from symgrad.array import relu, softmax
-from symgrad.codegen.numpy_module import module
+from symgrad.codegen.numpy_module import Body, module
 from symgrad.codegen.runtime import _called
+from symgrad.steps import Record
 
 PROGRAMS: dict[str, tuple[Callable[..., Any], str, str]] = {
     "labels_and_stacked_rows": (
@@ -41,16 +42,37 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], str, str]] = {
         "rows: N D positive, start: D positive, block: scalar",
         "rows start block",
     ),
+    "labels_alone": (
+        lambda Z, Y: -np.sum(Y * np.log(softmax(Z, axis=1))),
+        "Z: N C, Y: N C",
+        "Z",
+    ),
+    "symmetric": (lambda x, A: x @ A @ x / 2, "x: N, A: N N symmetric", "x"),
+    "long_lines": (
+        lambda x, y, z: np.sum(
+            np.log(x * y + np.sin(y * z + np.tanh(x)) + np.cos(z * x + np.exp(y)) + np.exp(x * y * z - z)) * (x + y)
+        ),
+        "x: N M positive, y: N M, z: N M",
+        "x",
+    ),
     "whole": (lambda A, B: np.sum((A @ B) ** 2), "A: N N, B: N N", "A"),
 }
 
 
-def source(name: str) -> str:
+def record(name: str) -> Record:
     function, shapes, wrt = PROGRAMS[name]
-    return module(symgrad.derive(symgrad.loss(shapes=shapes, wrt=wrt, name="small")(function)).record, "f", ())
+    return symgrad.derive(symgrad.loss(shapes=shapes, wrt=wrt, name="small")(function)).record
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_functions_of_rows_as_they_are_written(name: str, golden: Callable[[str, str], None]) -> None:
-    copied = f"\n\n\ndef {_called.__name__}("
-    golden(f"rows_{name}.py", source(name).partition(copied)[0].partition("import numpy as np\n")[2].lstrip() + "\n")
+    source, copied = module(record(name), "f", ()), f"\n\n\ndef {_called.__name__}("
+    assert source.endswith(f"\n\n\nf = _called({'_quiet(f)' if '_quiet' in source else 'f'})\n")
+    golden(f"rows_{name}.py", source.partition(copied)[0].partition("import numpy as np\n")[2].lstrip() + "\n")
+
+
+def test_the_program_is_proved_as_it_is_written() -> None:
+    body = Body(record("long_lines"))
+    (*parts, _) = names = [assign.name for assign in body.lowered.program]
+    assert "part1" in parts and len({*names}) == len(names)
+    assert len(names) == sum(" = " in line.code for line in body.lines)

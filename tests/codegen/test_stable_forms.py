@@ -18,6 +18,12 @@ from symgrad.codegen.plan.shifts import Shift
 from symgrad.codegen.plan.stable_forms import Evaluated, evaluated
 from symgrad.notation import axis_name, indices_of, name_of, stand_in
 
+
+def named_inverse(Z: Any, u: Any) -> Any:
+    q = 1 / np.sum(np.exp(Z), axis=1)
+    return np.sum(np.log(1 + u * q) * q)
+
+
 PROGRAMS: dict[str, tuple[Callable[..., Any], str, str]] = {
     "labels": (lambda Z, Y: -np.sum(Y * np.log(softmax(Z, axis=1))), "Z: N C, Y: N C", "Z"),
     "mask": (
@@ -60,9 +66,27 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], str, str]] = {
         "p",
     ),
     "a branch": (lambda x, y: np.sum(np.where(y <= 1, np.log(x), x)), "x: N, y: N", "x"),
+    "weighted logits": (
+        lambda Z, V, Y: np.sum(Y * (Z * V - logsumexp(Z, axis=1, keepdims=True))),
+        "Z: N C, V: N C, Y: N C nonnegative",
+        "V",
+    ),
+    "nothing divides by it": (lambda z, u: np.sum(np.exp(u) / np.sum(np.exp(z), axis=1)), "z: N C, u: N", "u"),
+    "a logarithm in a logarithm": (
+        lambda a, b: np.log(1 + np.log(np.exp(a) + np.exp(b))),
+        "a: scalar, b: scalar",
+        "a",
+    ),
+    "an inverse sum": (named_inverse, "Z: N C, u: N", "u"),
+    "a sum of exponents": (
+        lambda Z, u: np.sum(np.exp(Z + u[:, None]) / np.sum(np.exp(Z), axis=1, keepdims=True)),
+        "Z: N C, u: N",
+        "u",
+    ),
+    "a function of exponentials": (lambda z: np.tanh(np.sum(np.exp(2 * z)) / np.sum(np.exp(z)) ** 2), "z: N", "z"),
     "not summed": (lambda z: np.sum(np.exp(z) * z), "z: N", "z"),
 }
-SIZES = {"N": 2, "C": 3, "D": 2}
+SIZES = {"N": 2, "C": 2}
 
 
 @cache
@@ -218,6 +242,43 @@ LINES: dict[str, list[str]] = {
         "L = Sum(where(step(1 - y[n], 1), log(where(step(1 - y[n], 1), x[n], 1)), x[n]), (n, 0, N - 1))",
         "dx[m] = where(step(1 - y[m], 1), 1/where(step(1 - y[m], 1), x[m], 1), 1)",
     ],
+    "weighted logits": [
+        "Z_max[n] = max Z[n, k]",
+        "Z_shifted[n, k] = Z[n, k] - Z_max[n]",
+        "E[n, k] = exp(Z_shifted[n, k])",
+        "S_shifted[n] = Sum(E[n, k], (k, 0, C - 1))",
+        "L = Sum(weighted(Y[n, k], -log(S_shifted[n]) + V[n, k]*Z[n, k] - Z_max[n]), (n, 0, N - 1), (k, 0, C - 1))",
+        "dV[m, c] = where(equal(Y[m, c], 0), 0, Z[m, c])*Y[m, c]",
+    ],
+    "nothing divides by it": [
+        "z_max[n] = max z[n, k]",
+        "z_shifted[n, k] = z[n, k] - z_max[n]",
+        "E[n, k] = exp(z_shifted[n, k])",
+        "S_shifted[n] = Sum(E[n, k], (k, 0, C - 1))",
+        "L = Sum(exp(u[n])*exp(-z_max[n])/S_shifted[n], (n, 0, N - 1))",
+        "du[m] = exp(u[m])*exp(-z_max[m])/S_shifted[m]",
+    ],
+    "a logarithm in a logarithm": [
+        "L = log1p(logaddexp(a, b))",
+        "da = sigmoid(a - b)/(logaddexp(a, b) + 1)",
+    ],
+    "an inverse sum": [
+        "Z_max[n] = max Z[n, k]",
+        "Z_shifted[n, k] = Z[n, k] - Z_max[n]",
+        "E[n, k] = exp(Z_shifted[n, k])",
+        "S_shifted[n] = Sum(E[n, k], (k, 0, C - 1))",
+        "q_shifted[n] = 1/S_shifted[n]",
+        "L = Sum(weighted(q_shifted[n], log1p(exp(-Z_max[n])*q_shifted[n]*u[n]))*exp(-Z_max[n]), (n, 0, N - 1))",
+        "du[m] = exp(-2*Z_max[m])*q_shifted[m]**2/(1 + exp(-Z_max[m])*q_shifted[m]*u[m])",
+    ],
+    "a sum of exponents": [
+        "Z_max[n] = max Z[n, k]",
+        "Z_shifted[n, k] = Z[n, k] - Z_max[n]",
+        "E[n, k] = exp(Z_shifted[n, k])",
+        "S_shifted[n] = Sum(E[n, k], (k, 0, C - 1))",
+        "L = Sum(exp(u[n])*E[n, k]/S_shifted[n], (n, 0, N - 1), (k, 0, C - 1))",
+        "du[m] = Sum(exp(u[m])*E[m, k], (k, 0, C - 1))/S_shifted[m]",
+    ],
     "not summed": [
         "L = Sum(exp(z[n])*z[n], (n, 0, N - 1))",
         "dz[m] = (z[m] + 1)*exp(z[m])",
@@ -228,3 +289,7 @@ LINES: dict[str, list[str]] = {
 @pytest.mark.parametrize("name", LINES)
 def test_the_code_evaluates_these_forms(name: str) -> None:
     assert [f"{a.entry} = {'max ' if a.over else ''}{a.rhs}" for a in stable(name).coded] == LINES[name]
+
+
+def test_the_floor_of_exponents_has_a_name_of_its_own() -> None:
+    assert (stable("mask").floor.name, stable("names that are taken").floor.name) == ("floor", "floor2")
