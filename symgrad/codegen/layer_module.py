@@ -37,7 +37,7 @@ def _forward(body: Body, saved: Sequence[str]) -> py.Source:
     values = [py.written(f"{name}={{}}", py.used(name)) for name in saved]
     results = ", ".join(result.code for result in body.results)
     shown = f"({results})" if body.results[1:] else results
-    last = py.called(f"return {shown}, Saved", values, py.INDENT)
+    last = py.called(f"return {shown}, Saved", values, 1)
     names = " and ".join(", ".join(body.record.program.results).rsplit(", ", 1))
     needs = frozenset(py.needs_of([last, *body.results]))
     lines = [*body.before, py.Source(last.code, needs=needs)]
@@ -58,6 +58,6 @@ def _backward(body: Body, saved: Sequence[str], arrays: Sequence[str]) -> py.Sou
         checks.append(py.Source(f"{name} = {checked}", needs=frozenset(["_upstream"])))
         doc.append(f"{py.INDENT}{name}: the gradient with respect to {output}, of its shape")
     result = [py.written(f"{body.names[n]}={{}}", value) for n, value in body.gradients.items()]
-    lines = [*opened, *checks, *body.lines, py.called("return Gradients", result, py.INDENT)]
+    lines = [*opened, *checks, *body.lines, py.called("return Gradients", result, 1)]
     doc += ["", "ValueError is raised for another shape; the arguments are never modified."]
-    return body.quiet(py.function(py.called(f"def {BACKWARD}", [holder, *body.upstream], "", ":"), doc, lines))
+    return body.quiet(py.function(py.called(f"def {BACKWARD}", [holder, *body.upstream], 0, ":"), doc, lines))

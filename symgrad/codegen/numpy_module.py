@@ -150,7 +150,7 @@ class Body:
         inputs, plan = self.inputs, self.plan
         alone = [self.names[a.name] for a in inputs.inputs if not a.axes and a.name in plan.alone]
         head = [
-            py.called("if not _ready", inputs.parameters, py.INDENT, ":"),
+            py.called("if not _ready", inputs.parameters, 1, ":"),
             *py.indented([inputs.checked()]),
             *inputs.in_domains(),
             *inputs.opened([n for n in inputs.labels if n not in plan.rowwise], inputs.dtype),
