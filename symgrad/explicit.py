@@ -28,6 +28,7 @@ from symgrad.equations import Assumption
 from symgrad.errors import InputError
 from symgrad.facts import check_sizes, takes_labels
 from symgrad.functions import selected, selection
+from symgrad.matrix_functions import OF_MATRICES
 from symgrad.notation import Array, axis_name, bound_indices, entry_of, free_indices, indices_of, places, sum_over
 from symgrad.program import Program
 from symgrad.render.blocks import Key, Prose
@@ -233,6 +234,8 @@ class Table:
             if isinstance(part, selection):
                 row, index = part.args
                 return selected(Integer(at[index]), *(entry(row, {**at, **p}) for p in places([index], self.sizes)))
+            if isinstance(part, OF_MATRICES):
+                raise InputError(f"{part.matrix}: an inverse or a determinant is not written out entry by entry")
             if isinstance(part, Symbol):
                 is_size = part.is_integer and part.name in self.sizes
                 return Integer(self.sizes[part.name]) if is_size else self.values[part.name, ()]

@@ -17,6 +17,7 @@ from sympy import Abs, Expr, Function, S, count_ops, expand, sign, sqrt, sympify
 from sympy.core.basic import Basic
 from sympy.core.function import ArgumentIndexError
 
+from symgrad.matrix_functions import OF_MATRICES
 from symgrad.special_functions import (
     arctan2,
     cbrt,
@@ -334,5 +335,5 @@ def varying(expr: Function) -> list[Basic]:
 
 
 def has_own_name(function: type[Function]) -> bool:
-    """Whether a function is this module's or SymPy's, and not a user's function of the same name."""
-    return function in MEANINGS or getattr(sympy, function.__name__, None) is function
+    """Whether a function is this package's or SymPy's, and not a user's function of the same name."""
+    return function in MEANINGS or function in OF_MATRICES or getattr(sympy, function.__name__, None) is function

@@ -93,9 +93,7 @@ def _from_module(text: str) -> Loss:
     if name in losses:
         return losses[name]
     if hasattr(module, name):
-        raise InputError(
-            f"{where}: {name} is not a loss; declare it with @symgrad.loss(shapes=...), or a layer with @symgrad.layer"
-        )
+        raise InputError(f"{where}: {name} is not a loss; declare it with @symgrad.loss(shapes=...)")
     if not losses:
         raise InputError(f"{where} has no losses; declare one with @symgrad.loss(shapes=...)")
     near = get_close_matches(name, losses, n=1)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
-from types import MappingProxyType
 from unicodedata import normalize
 
 from sympy import Rational
@@ -23,7 +22,7 @@ GREEK = {
 }
 # fmt: on
 SHORT = {"lam": "lambda", "Lam": "Lambda"}  # Python programs write lam, since lambda is a keyword
-ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303", "dot": "\u0307"}
+ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303"}
 # fmt: off
 # The capital Greek letters that look like Latin ones, by their English names.
 LATIN = {
@@ -31,10 +30,12 @@ LATIN = {
     "Kappa": "K", "Mu": "M", "Nu": "N", "Rho": "P", "Tau": "T", "Upsilon": "Y", "Chi": "X",
 }
 # fmt: on
+INVERSE = "_inv"
+"""The end of the name of an inverse."""
 GREEK_CAPITALS = frozenset(["Upsilon", *(name.capitalize() for name in GREEK)]) - (LATIN.keys() - {"Upsilon"})
 """The capital Greek letters that TeX has a macro for."""
 PRINTED = re.compile(
-    r"(?:\\(?P<accent>hat|bar|tilde|dot)\s*)?(?P<brace>\{)?(?:\\(?:var(?=epsilon|phi))?(?P<macro>[A-Za-z]+)|(?P<plain>\w+))"
+    r"(?:\\(?P<accent>hat|bar|tilde)\s*)?(?P<brace>\{)?(?:\\(?:var(?=epsilon|phi))?(?P<macro>[A-Za-z]+)|(?P<plain>\w+))"
     r"(?(brace)\})(?:_\{?(?P<mark>\w+)\}?)?"
 )
 
@@ -43,23 +44,32 @@ PRINTED = re.compile(
 class Word:
     """The parts of a name: ``Xhat1`` is the letter X with the accent hat and the mark 1; ``W_q`` is W with the mark q.
 
-    ``letter`` is a letter, the English name of a Greek letter (``greek``), or a whole word.
+    ``letter`` is a letter, the English name of a Greek letter (``greek``), or a whole word.  ``is_inverse`` tells that
+    it is the inverse of the matrix of that name: ``A_inv`` is the inverse of A.
     """
 
     letter: str
     greek: bool = False
     accent: str = ""
     mark: str = ""
+    is_inverse: bool = False
+
+    @property
+    def inverted(self) -> Word:
+        """The matrix whose inverse it is."""
+        return replace(self, is_inverse=False)
 
     def lower(self) -> Word:
-        """The word in lower case, as entries are written."""
-        return Word(self.letter.lower(), self.greek, self.accent, self.mark)
+        """The word in lower case, as entries are written; of an inverse, as it is."""
+        return self if self.is_inverse else Word(self.letter.lower(), self.greek, self.accent, self.mark)
 
 
 def word(name: str) -> Word:
     """The parts of an array's name (``y_hat`` is ``yhat``); a name that begins with an underscore is not split."""
     if name.startswith("_"):
         return Word(name)
+    if name.endswith(INVERSE) and not name.startswith("G_"):  # G_A_inv is the adjoint of A_inv
+        return replace(word(name.removesuffix(INVERSE)), is_inverse=True)
     stem, _, mark = name.rstrip("_").partition("_")
     accented = re.fullmatch(rf"({'|'.join(ACCENTS)})(?:_(.+)|(\d*))", mark)
     if accented and (len(stem) == 1 or stem.lower() in GREEK):
@@ -78,6 +88,8 @@ def word(name: str) -> Word:
 
 def spelled(name: Word) -> str:
     """A word in Unicode: Greek letters, a combining accent, an underscore before a mark that is not a number."""
+    if name.is_inverse:
+        return f"{spelled(name.inverted)}⁻¹"
     letter = GREEK[name.letter.lower()] if name.greek else name.letter
     if name.greek and name.letter[0].isupper():
         letter = letter.upper()
@@ -87,6 +99,8 @@ def spelled(name: Word) -> str:
 
 def entry_spelled(name: Word) -> str:
     """A word before the indices of an entry: a mark of one letter or of digits follows without an underscore."""
+    if name.is_inverse:
+        return f"({spelled(name)})"
     mark = f"_{name.mark}" if len(name.mark) > 1 and not name.mark.isdigit() else name.mark
     return f"{spelled(Word(name.letter, name.greek, name.accent))}{mark}"
 
@@ -129,23 +143,6 @@ def printed_name(text: str) -> str:
 def is_alike(name: str, others: Iterable[str]) -> bool:
     """Whether an array or its entries would look like one of ``others``."""
     return any(look(name) == look(other) or entry_look(name) == entry_look(other) for other in others)
-
-
-def alike_in_print(
-    axes: Iterable[str], known: Mapping[str, bool], printed: Mapping[str, str] = MappingProxyType({})
-) -> Iterator[str]:
-    """Which names of axes and of ``known`` arrays look the same in print, where a reader would take one for the other.
-
-    ``known`` says whether an array has entries; ``printed`` are names in print that differ from an array's own.
-    """
-    looks = [(f"the axis {name}", name) for name in axes] + [(n, look(printed.get(n, n))) for n in known]
-    entries = [(name, entry_look(printed.get(name, name))) for name, has_entries in known.items() if has_entries]
-    for names in (looks, entries):
-        seen: dict[str, str] = {}
-        for name, shown in names:
-            if shown in seen:
-                yield f"{seen[shown]} and {name} are both written {shown}: rename one"
-            seen[shown] = name
 
 
 def same_look(name: str, known: Iterable[str]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 
 from sympy import Expr, Indexed, Sum, Symbol
 from sympy.core.basic import Basic
@@ -15,7 +16,8 @@ from symgrad.equations import Assumption, Definition, why_no_number
 from symgrad.errors import ProgramError, nested
 from symgrad.functions import selection
 from symgrad.index_letters import with_spares
-from symgrad.names import alike_in_print
+from symgrad.matrix_functions import OF_MATRICES, inverse
+from symgrad.names import entry_look, look
 from symgrad.notation import (
     Array,
     Axis,
@@ -23,6 +25,7 @@ from symgrad.notation import (
     array_names,
     axis_name,
     bound_indices,
+    entries,
     every_index,
     free_indices,
     name_of,
@@ -40,8 +43,6 @@ class Program(Legible):
     ``labels`` pairs inputs that are one-hot rows with the names of their integer labels in generated functions.
     ``facts`` are statements about the gradient, and ``about`` says in words what it means, as ``symgrad.loss`` takes
     them.  ``names`` pairs arrays with names to print, ``("W", "theta")``; ``vectors="bold"`` is for matrix notation.
-    ``upstream`` pairs the outputs of a layer with their upstream gradients, inputs of the same axes, ``("O", "dO")``;
-    then ``output`` is the sum of the products of their entries, which stands for any loss that has these gradients.
 
     Raises ``ProgramError`` where an array is undefined or defined twice, equations are circular, an index runs over
     the wrong axis, is unbound or is bound twice, the output is not a scalar, or a default is not a number.
@@ -60,7 +61,6 @@ class Program(Legible):
     about: str = ""
     names: tuple[tuple[str, str], ...] = ()
     vectors: str = ""
-    upstream: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -120,18 +120,13 @@ class Program(Legible):
         while waiting:
             depth += 1
             ready = [e for e in waiting.values() if array_names(e.rhs) <= known.keys()]
-            ranks = {name: f"{d}.{rank}" for name, (d, rank) in known.items()}
+            ranks = {name: f"{d}.{rank}" for name, (d, rank) in known.items()} | {e.name: "itself" for e in ready}
             texts = {e.name: spelled(e.rhs, {i: f"#{p}" for p, i in enumerate(e.indices)}, ranks) for e in ready}
             positions = {text: f"{position:06}" for position, text in enumerate(sorted(set(texts.values())))}
             for name, text in texts.items():
                 known[name] = (depth, positions[text])
                 del waiting[name]
         return known
-
-    @property
-    def results(self) -> tuple[str, ...]:
-        """The arrays that generated code returns beside the gradients: the outputs of a layer, or the output."""
-        return tuple(name for name, _ in self.upstream) or (self.output,)
 
     def uses(self, name: str) -> frozenset[str]:
         """The arrays on which ``name`` depends directly or through abbreviations."""
@@ -169,8 +164,9 @@ class Program(Legible):
         return closure
 
     def written_out(self, expr: Expr, names: Collection[str]) -> Expr:
-        """``expr`` with the arrays ``names`` expanded recursively."""
-        while remaining := array_names(expr) & set(names):
+        """``expr`` with the arrays ``names`` expanded recursively; inverses stay, and matrices in ``OF_MATRICES``."""
+        names = {n for n in names if n in self.definitions and not isinstance(self.definitions[n].rhs, inverse)}
+        while remaining := [name for name in array_names(expr) & names if entries(expr, name)]:
             latest = max(remaining, key=self.rank.__getitem__)
             expr = unfolded(expr, self.definitions[latest].entry, self.definitions[latest].rhs)
         return expr
@@ -233,7 +229,7 @@ def _faults(program: Program) -> Iterator[str]:
         if len(set(e.indices)) < len(e.indices):
             yield f"an index occurs twice on the left side {e.entry}"
         known[e.name] = tuple(axis[axis_name(i)] for i in e.indices)
-    yield from alike_in_print(axis, {name: bool(over) for name, over in known.items()})
+    yield from alike_in_print(program.axes, known)
     for e in program.equations:
         if (why := why_no_number(e.rhs)) is not None:
             yield f"{e.name} {why}"
@@ -252,7 +248,7 @@ def _faults(program: Program) -> Iterator[str]:
             )
     sides = [(e.entry, e.rhs) for e in program.equations] + [(a.lhs, a.rhs) for a in program.assumptions]
     for i in sorted({i for pair in sides for side in pair for i in every_index(side)}, key=str):
-        if not i.name.isidentifier() or i != axis[axis_name(i)].index(i.name):
+        if not str(i.label).isidentifier() or i != axis[axis_name(i)].index(str(i.label)):
             yield f"the label of the index {i} is not an identifier: use Axis.index"
     if program.output not in {e.name for e in program.equations}:
         yield f"the output {program.output} is not defined by an equation"
@@ -279,6 +275,20 @@ def _faults_of_defaults(program: Program) -> Iterator[str]:
 def _faults_of_name(program: Program, name: str) -> Iterator[str]:
     if not name.isidentifier() or name in {a.name for a in program.axes}:
         yield f"{name!r} cannot name an array: use an identifier that is not the name of an axis"
+
+
+def alike_in_print(
+    axes: Iterable[Axis], known: Mapping[str, tuple[Axis, ...]], printed: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[str]:
+    """Which names look the same in print, where a reader would take one for the other."""
+    looks = [(f"the axis {a.name}", a.name) for a in axes] + [(n, look(printed.get(n, n))) for n in known]
+    entries = [(name, entry_look(printed.get(name, name))) for name, over in known.items() if over]
+    for names in (looks, entries):
+        seen: dict[str, str] = {}
+        for name, shown in names:
+            if shown in seen:
+                yield f"{seen[shown]} and {name} are both written {shown}: rename one"
+            seen[shown] = name
 
 
 def _faults_of_side(
@@ -315,6 +325,15 @@ def _faults_of_side(
             yield f"{where} uses {side.name}, which no input or equation defines"
         if known.get(side.name):
             yield f"in {where}, {side.name} has axes and needs indices"
+        return
+    if isinstance(side, OF_MATRICES):
+        if unknown := sorted(side.names - known.keys()):
+            yield f"{where} uses {unknown[0]}, which no input or equation defines"
+        axes = known[side.matrix]
+        if len(axes) != 2 or axes[0] != axes[1] or known[side.inverse] != axes:
+            yield f"in {where}, {side.matrix} and {side.inverse} must be square matrices over one axis"
+        if not all(i in scope and axis_name(i) == axes[0].name for i in side.args[2:]):
+            yield f"in {where}, the indices of {side} must run over {axes[0].name}"
         return
     if isinstance(side, selection):
         row, i = side.args

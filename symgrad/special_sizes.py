@@ -18,6 +18,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.equations import Definition
 from symgrad.errors import InputError
 from symgrad.functions import selection
+from symgrad.matrix_functions import OF_MATRICES
 from symgrad.notation import Array, axis_name, bound_indices, entry_of, every_index, free_indices, name_of, sum_over
 from symgrad.program import Program
 
@@ -76,6 +77,10 @@ class AtSize:
                 return Integer(len({at[i] for i in expr.args}) == 1)
             case selection() if axis_name(expr.args[1]) == self.axis:
                 raise InputError(f"{self.axis} = {self.number}: a largest entry along {self.axis} is not supported")
+        if isinstance(expr, OF_MATRICES):
+            if self.axis in {axis.name for axis in self.source.arrays[expr.matrix].axes}:
+                raise InputError(f"{self.axis} = {self.number}: an inverse along {self.axis} is not supported")
+            return expr
         if expr == self.source.axis[self.axis].size:
             return Integer(self.number)
         is_leaf = isinstance(expr, Idx) or not expr.args

@@ -91,6 +91,10 @@ class Entries:
             raise with_location(UnsupportedError(message), node.location)
         return expr
 
+    def name(self, node: Node) -> str:
+        """The name of a node that is an input or an equation."""
+        return (node.array or self.named[node]).name
+
     def fresh(self, axis: Axis) -> Idx:
         """A new index over ``axis`` for a sum."""
         return Idx(f"_t{next(self.serial)}", axis.size)

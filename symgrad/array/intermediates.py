@@ -17,6 +17,9 @@ from symgrad.names import in_english, is_alike
 NONLINEAR = {"exp", "log", "softmax", "sigmoid", "tanh", "relu", "gelu", "softplus", "erf", "normaliser"}
 """Activations: an argument that is a contraction gets a name (logits), and so does the hidden layer that they make."""
 
+INVERSE = "inv"
+"""The operation of a node that is an inverse: it is named after the matrix, which always has a name."""
+
 SECOND = {"P": "Q", "p": "q", "S": "T", "s": "t", "mu": "nu"}
 """The textbook name of a value -> the name of the second one."""
 
@@ -50,6 +53,9 @@ def names_of(output: Node, variables: Mapping[Node, tuple[int, str]], taken: Ite
     for node in nodes:
         if node in wanted and node is not seen_through(output):
             name = wanted[node]
+            if node in hinted and node.operation == INVERSE:
+                (matrix,) = node.operands
+                name = f"{matrix.array.name if matrix.array else names[matrix]}_inv"
             if node in hinted and is_alike(name, used) and not is_alike(SECOND.get(name, name), used):
                 name = SECOND[name]
             names[node] = free_name(name, used)
@@ -116,6 +122,8 @@ def conventional(nodes: list[Node], named: Mapping[Node, str]) -> dict[Node, str
             node.operation in NONLINEAR or any(is_nonlinear[operand] for operand in node.operands)
         )
         copies[node] = 1 if known else 1 + sum(copies[operand] for operand in node.operands)
+        if node.operation == INVERSE:
+            introduce(node.operands[0], "S")
         if node.hint or node.kind is Kind.ALWAYS:
             introduce(node, node.hint or "T")
     return names

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from sympy import Expr
 
-from symgrad.array.graph import Node, Trace, constant, exact, is_number, leaf, operand, shape_text, tracing
+from symgrad.array.graph import Node, constant, exact, is_number, leaf, operand, shape_text, tracing
 from symgrad.array.indexing import LabelIndex
 from symgrad.array.shape_grammar import ASSUMPTIONS, Shape, parse_shapes
 from symgrad.array.source_location import Location, defined_at, with_location
@@ -114,14 +114,12 @@ class Loss:
         with tracing(axes) as trace, nested(self.name):
             symbols = {shape.name: _symbol(shape, arrays[shape.name]) for shape in kept}
             args, keywords = self._arguments(symbols, fixed)
-            returned = run(trace, self.name, self.function, args, keywords)
-            output, upstream = self._output(returned, trace, {*arrays, *own.values(), *(axis.name for axis in axes)})
-            inputs = (*arrays.values(), *upstream.values())
-            lowered = lower(output, trace.names, inputs, axes)
+            output = self._output(run(trace, self.name, self.function, args, keywords))
+            lowered = lower(output, trace.names, tuple(arrays.values()), axes)
         program = Program(
             name=self.name,
             axes=axes,
-            inputs=inputs,
+            inputs=tuple(arrays.values()),
             equations=lowered.equations,
             output=lowered.output,
             assumptions=_assumptions(kept, arrays),
@@ -132,9 +130,8 @@ class Loss:
             about=self.about,
             names=tuple((own.get(n, n), printed) for n, printed in self.names.items() if n not in fixed),
             vectors=self.vectors,
-            upstream=tuple((name, gradient.name) for name, gradient in upstream.items()),
         )
-        return Traced(program.with_nodes(upstream), lowered.locations)
+        return Traced(program, lowered.locations)
 
     def _defaults(self, kept: Sequence[Shape]) -> tuple[tuple[str, Expr], ...]:
         """The default numbers of scalar inputs."""
@@ -177,24 +174,19 @@ class Loss:
             raise InputError(f"{self.name}: {shape.name} must be a number, got {value!r}")
         return Symbolic(constant(exact(value)))
 
-    def _output(self, value: Any, trace: Trace, taken: set[str]) -> tuple[Node, dict[str, Array]]:
-        """The scalar to differentiate, and the upstream gradients of a layer, by output."""
-        node = self._returned(value, "the loss")
-        if node.real_axes:
-            raise ProgramError(
-                f"{self.name} returns an array {shape_text(node.axes)}: a loss must be a scalar, such as its np.mean; "
-                "declare a function that returns arrays with @symgrad.layer"
-            )
-        return node, {}
-
-    def _returned(self, value: Any, what: str) -> Node:
+    def _output(self, value: Any) -> Node:
         if value is None:
-            raise ProgramError(f"{self.name} returns nothing: it must return {what}")
+            raise ProgramError(f"{self.name} returns nothing: it must return the loss")
         if is_number(value):
             raise ProgramError(f"{self.name} returns {value}, which does not depend on any input")
         if not isinstance(value, Symbolic):
-            raise ProgramError(f"{self.name} returns a {type(value).__name__}: it must return {what}")
-        return operand(value.node, self.name)
+            raise ProgramError(f"{self.name} returns a {type(value).__name__}: it must return one scalar")
+        node = operand(value.node, self.name)
+        if node.real_axes:
+            raise ProgramError(
+                f"{self.name} returns an array {shape_text(node.axes)}: a loss must be a scalar, such as its np.mean"
+            )
+        return node
 
 
 def _array(shape: Shape, shapes: Sequence[Shape]) -> Array:
@@ -235,6 +227,8 @@ def _assumptions(shapes: Sequence[Shape], arrays: Mapping[str, Array]) -> tuple[
             assumptions += one_hot(array, key)
         if "distribution" in shape.words:
             assumptions.append(rows_sum_to_one(array, key))
+        if "positive-definite" in shape.words:
+            assumptions.append(symmetric(array, key, is_definite=True))
         if "symmetric" in shape.words:
             assumptions.append(symmetric(array, f"{key}{'b' * both}"))
     return tuple(assumptions)
@@ -261,10 +255,11 @@ def loss(
 ) -> Callable[[Callable[..., Any]], Loss]:
     r"""Declare a function as a loss: ``@symgrad.loss(shapes="X: N D, W: D C, b: C, Y: N C", wrt="W b")``.
 
-    ``shapes`` gives the axes of each input, or ``scalar``.  Words may follow: ``positive``, ``symmetric``, ``one-hot``,
-    ``distribution`` (rows that sum to one), or a domain: ``binary`` (0 or 1), ``sign`` (-1 or 1), ``probability``,
-    ``nonnegative`` or ``count``.  ``y: N labels of C`` declares integer labels.  Parameters that are not in ``shapes``
-    are ordinary values.  ``wrt`` names the inputs to differentiate with respect to; default: all except labels.
+    ``shapes`` gives the axes of each input, or ``scalar``.  Words may follow: ``positive``, ``symmetric``,
+    ``positive-definite`` (and symmetric), ``one-hot``, ``distribution`` (rows that sum to one), or a domain: ``binary``
+    (0 or 1), ``sign`` (-1 or 1), ``probability``, ``nonnegative`` or ``count``.  ``y: N labels of C`` declares integer
+    labels.  Parameters that are not in ``shapes`` are ordinary values.  ``wrt`` names the inputs to differentiate with
+    respect to; default: all except labels.
     ``name`` and ``summary`` default to the function's name and the first line of its docstring.  ``facts`` are
     statements about the gradient, which are proved with the derivation: equations in the loss's names, with ``dZ`` for
     the derivative by ``Z``, and values of inputs: ``["sum(dZ, axis=1) == 0", "dZ == 0 where Y = P"]``.  ``about`` says
@@ -275,37 +270,17 @@ def loss(
     Raises ``InputError``, with the function's line, for a mistake in ``shapes``, ``wrt``, ``axes`` or ``names``.
     """
 
-    return declaration(Loss, shapes, wrt, name, summary, facts, about, axes, names, vectors)
-
-
-Kind = TypeVar("Kind", bound=Loss)
-
-
-def declaration(
-    kind: type[Kind],
-    shapes: str,
-    wrt: str | Sequence[str],
-    name: str | None,
-    summary: str | None,
-    facts: Sequence[str],
-    about: str,
-    axes: Mapping[str, str],
-    names: Mapping[str, str],
-    vectors: str,
-) -> Callable[[Callable[..., Any]], Kind]:
-    """The decorator with these options that declares a function as a ``kind`` of loss."""
-
-    def declare(function: Callable[..., Any]) -> Kind:
+    def declare(function: Callable[..., Any]) -> Loss:
         wanted = wrt.replace(",", " ").split() if isinstance(wrt, str) else list(wrt)
         title = str(name or getattr(function, "__name__", ""))
-        title = title if title.isidentifier() else kind.__name__.lower()
+        title = title if title.isidentifier() else "loss"
         first_line: str = (inspect.getdoc(function) or "").split("\n")[0].rstrip(".")
         try:
             printed = {in_english(name): _printed(name, text) for name, text in names.items()}
             inputs = parse_shapes(shapes, axes, printed)
             default = [shape.name for shape in inputs if not shape.is_target]
             said = first_line if summary is None else summary
-            return kind(function, inputs, wanted or default, title, said, facts, about, printed, vectors)
+            return Loss(function, inputs, wanted or default, title, said, facts, about, printed, vectors)
         except InputError as error:
             raise with_location(InputError(f"{title}: {error}"), defined_at(function)) from None
 

@@ -12,6 +12,7 @@ from sympy import Expr
 from symgrad.array.elementwise import ELEMENTWISE, SCIPY, SIGNS, at_least, at_most, elementwise
 from symgrad.array.graph import Kind, Node, is_number, operand, shown
 from symgrad.array.indexing import ARRANGEMENTS, GATHER, entrywise
+from symgrad.array.linear_algebra import LINEAR_ALGEBRA
 from symgrad.array.products import PRODUCTS
 from symgrad.array.reductions import REDUCTIONS
 from symgrad.errors import UnsupportedError
@@ -70,6 +71,7 @@ FUNCTIONS: dict[Callable[..., Any], Handler] = {
     **{function: _entrywise(function, meaning) for function, meaning in ELEMENTWISE.items()},
     **REDUCTIONS,
     **PRODUCTS,
+    **LINEAR_ALGEBRA,
     **ARRANGEMENTS,
     np.where: _where,
     np.clip: _clip,
@@ -88,18 +90,23 @@ REFUSED: dict[str, str] = {
         ("triu tril", "multiply by a mask of zeros and ones that is an input"),
         ("roll flip diff tile repeat", "multiply by an input that is the matrix of this rearrangement"),
         ("tensordot kron cross multi_dot", "write einsum"),
-        ("matrix_power", "write A @ A"),
         ("all any isnan isfinite", "compare, and write np.where(condition, a, b)"),
         ("sort argsort median percentile quantile ptp", "it picks entries by their order, which no equation expresses"),
         ("argmax argmin round rint trunc fix", "it is piecewise constant, so its gradient is 0"),
-        ("inv pinv", "the derivative of an inverse is not supported yet"),
-        ("det slogdet", "the derivative of a determinant is not supported yet"),
-        ("solve lstsq", "the derivative of a linear solve is not supported yet"),
+        ("pinv", "of full column rank it is np.linalg.inv(X.T @ X) @ X.T: write that"),
+        ("lstsq", "of full column rank, its solution is np.linalg.solve(X.T @ X, X.T @ y): write that"),
         (
-            "svd svdvals eig eigh eigvals eigvalsh cond matrix_rank",
-            "the derivative of singular values or eigenvalues is not supported yet",
+            "svd svdvals",
+            "singular values are roots of an equation of high degree; np.sum(A**2) is the sum of their squares",
         ),
-        ("qr cholesky", "the derivative of matrix factors is not supported yet"),
+        (
+            "eig eigh eigvals eigvalsh",
+            "they are roots of an equation of high degree; np.trace(A) is their sum, np.linalg.det(A) their product",
+        ),
+        ("cond", "it is a quotient of singular values, which have no rule"),
+        ("matrix_rank", "it is piecewise constant, so its gradient is 0"),
+        ("qr", "its factors have no rule; X.T @ X is R.T @ R"),
+        ("cholesky", "declare the factor as the input, and write its product L @ L.T"),
     )
     for name in names.split()
 }

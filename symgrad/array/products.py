@@ -147,12 +147,12 @@ def moveaxis(a: Any, source: int, destination: int) -> Node:
 
 def trace(a: Any) -> Node:
     """The sum of the diagonal of a square matrix."""
-    return contraction("trace", [_square(a, "trace")], [("i", "i")], ())
+    return contraction("trace", [square(a, "trace")], [("i", "i")], ())
 
 
 def diagonal(a: Any) -> Node:
     """The diagonal of a square matrix."""
-    return contraction("diagonal", [_square(a, "diagonal")], [("i", "i")], ("i",))
+    return contraction("diagonal", [square(a, "diagonal")], [("i", "i")], ("i",))
 
 
 def diag(v: Any) -> Node:
@@ -174,7 +174,8 @@ def eye_of(axis: Axis) -> Node:
     return make("eye", (), (axis, axis), build, Kind.CONSTANT, axis)
 
 
-def _square(a: Any, operation: str) -> Node:
+def square(a: Any, operation: str) -> Node:
+    """The node of a square matrix.  Raises ``ProgramError`` for another shape."""
     node = operand(a, operation)
     if len(node.axes) != 2 or node.axes[0] is None or node.axes[0] != node.axes[1]:
         raise ProgramError(f"{operation} of {shown(node)}: it takes a square matrix")

@@ -23,12 +23,12 @@ MEANINGS = {
     "B": "batch",
 }
 BATCH = {"N", "B"}  # they count the rows of a batch only if they are the first axis of every array that has them
-ASSUMPTIONS = {"symmetric", "one-hot", "distribution", *DOMAINS}
+ASSUMPTIONS = {"symmetric", "positive-definite", "one-hot", "distribution", *DOMAINS}
 LETTERS = 3  # the least number of index letters for each axis
 MOST_LETTERS = 2_000  # in ``shapes``
 MOST_IN_NAME = 60  # letters
 MOST_AXES = 32  # the limit of NumPy 1
-WORDS = ("positive", "symmetric", "one-hot", "distribution", *DOMAINS)
+WORDS = ("positive", "symmetric", "positive-definite", "one-hot", "distribution", *DOMAINS)
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,10 @@ def _parse_one(part: str) -> Shape:
 
 def _check_words(part: str, array: Array, words: set[str]) -> None:
     rank = len(array.axes)
-    if "symmetric" in words and (rank != 2 or array.axes[0] != array.axes[1]):
+    if words & {"symmetric", "positive-definite"} and (rank != 2 or array.axes[0] != array.axes[1]):
         raise InputError(f"shapes: {part!r}: only a square matrix can be symmetric, such as 'A: D D symmetric'")
+    if "positive-definite" in words and len(words) > 1:
+        raise InputError(f"shapes: {part!r}: a positive definite matrix is symmetric; leave other words out")
     for word in words & {"one-hot", "distribution"}:
         if rank < 2:
             raise InputError(f"shapes: {part!r}: {word} describes rows, so it needs two axes, as in 'Y: N C {word}'")

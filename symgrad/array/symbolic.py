@@ -12,6 +12,7 @@ from sympy import Expr, S
 from symgrad.array.elementwise import value_of
 from symgrad.array.graph import Kind, Node, Trace, current, shown, size
 from symgrad.array.indexing import LabelIndex, Positions, subscript
+from symgrad.array.linear_algebra import LINEAR_ALGEBRA
 from symgrad.array.numpy_table import FUNCTIONS, REFUSED, call, is_boolean, name_of, refusal
 from symgrad.array.source_location import located, numpys_function, users_frames
 from symgrad.errors import UnsupportedError
@@ -91,6 +92,8 @@ def _number(use: str, instead: str, convert: Callable[[Any], Any] | None = None)
             if value.is_number:
                 return convert(value)
         if name := numpys_function():
+            if name in map(name_of, LINEAR_ALGEBRA):
+                refuse(f"write np.linalg.{name} of an array: other functions of this name need concrete values")
             if name in map(name_of, FUNCTIONS):
                 refuse(f"{name} takes an array, not a list of symbolic arrays: combine them by operators")
             reason = "it needs concrete values, but arrays and sizes are symbolic; declare its result as an input"
@@ -158,6 +161,9 @@ class Symbolic:
     ) -> Any:
         if function in SHAPES:
             return SHAPES[function](args[0])
+        if function is np.linalg.slogdet:
+            sign = apply(np.sign, (apply(np.linalg.det, args, keywords),), {})
+            return SLOGDET(sign, apply(function, args, keywords))
         return apply(function, args, keywords)
 
     __array__ = _number("np.array", "pass it to NumPy's functions directly")
@@ -253,6 +259,10 @@ SHAPES: dict[Callable[..., Any], Callable[[Symbolic], Any]] = {
     np.size: lambda x: x.size,
     np.ndim: lambda x: x.ndim,
 }
+
+
+SLOGDET: Any = type(np.linalg.slogdet(np.eye(1)))
+"""NumPy's pair of a sign and the logarithm of a determinant's absolute value."""
 
 
 def positions(stop: Any) -> Positions:

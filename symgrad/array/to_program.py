@@ -17,6 +17,7 @@ from symgrad.equations import Definition, why_no_number
 from symgrad.errors import ProgramError
 from symgrad.functions import clip, maximum, minimum, relu, root, where
 from symgrad.index_letters import fresh_letter, lettered
+from symgrad.matrix_functions import OF_MATRICES
 from symgrad.notation import Array, Axis, array_names, free_indices, indices_of, name_of, unfolded
 from symgrad.piecewise import may_be_infinite
 
@@ -46,7 +47,7 @@ def lower(
         rhs = node.build(Entries(named), indices)
         if (why := why_no_number(rhs)) is not None:
             raise with_location(ProgramError(f"{array.name} {why}"), node.location)
-        letters = {i.name for i in indices if i is not None}
+        letters = {str(i.label) for i in indices if i is not None}
         equations.append(Definition(entry, lettered(rhs, axis_by_name, taken | letters), True))
     locations = {array.name: node.location for node, array in named.items() if node.location is not None}
     return Lowered(classified(with_norms(equations)), names[output], locations)
@@ -56,7 +57,7 @@ def _letters(node: Node, taken: set[str]) -> Indices:
     """The free indices of a node's equation, in the conventional letters of its axes."""
     indices: list[Idx | None] = []
     for axis in node.axes:
-        used = taken | {i.name for i in indices if i is not None}
+        used = taken | {str(i.label) for i in indices if i is not None}
         indices.append(None if axis is None else fresh_letter(axis, used, bound=True))
     return tuple(indices)
 
@@ -94,6 +95,9 @@ def _only_in_branches(equations: Sequence[Definition]) -> set[str]:
 
 def _is_short(equation: Definition, equations: Sequence[Definition]) -> bool:
     rhs = equation.rhs
+    matrices = {call.matrix for e in equations for call in e.rhs.atoms(*OF_MATRICES)}
+    if rhs.has(*OF_MATRICES) or equation.name in matrices:
+        return False  # the inverse of a matrix is not written in the entries of the matrix
     if (isinstance(rhs, Sum) and isinstance(rhs.function, exp)) or _is_combination(rhs):
         return True
     uses = {use for e in equations for use in _uses(e.rhs, equation.name, "plain")}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from math import prod
+from math import factorial, prod
 
 import numpy as np
 from sympy import E, Function, Indexed, KroneckerDelta, NumberSymbol, Sum, Symbol, exp
@@ -35,8 +35,10 @@ from symgrad.check.numeric.true_values import ATTEMPTS, TrueValues
 from symgrad.check.obligations import Claim
 from symgrad.check.semantics import adjoint_names, meaning
 from symgrad.equations import Assumption
+from symgrad.facts import inverted, with_room
 from symgrad.functions import reciprocal, selection
-from symgrad.notation import array_names, axis_name, bound_indices, name_of, parts_of
+from symgrad.matrix_functions import OF_MATRICES, det, inverse
+from symgrad.notation import array_names, axis_name, bound_indices, name_of
 from symgrad.program import Program
 from symgrad.steps import Record, Total, Value
 
@@ -262,14 +264,21 @@ Every line is compared at the first shape, and a line that no normal form proves
 a factor such as 1 + (N-1)(N-2)(N-3) is 1; the last two reveal it.
 """
 
+INVERTED = (3, 2, 3, 1, 2, 4)
+"""The sizes of the axes of matrices that have an inverse, in these shapes, since cofactors are written out."""
+
 MOST_TERMS = 100_000
 """A program written out entry by entry, with its derivatives, may have this many terms: sizes are reduced to fit."""
 
 
 def standard_shapes(program: Program) -> tuple[Sizes, ...]:
     """The shapes for a program, without repetitions; the seventh axis has the size of the first, and so on."""
-    shapes = ({axis.name: series[i % len(series)] for i, axis in enumerate(program.axes)} for series in SERIES)
-    return tuple(dict.fromkeys(tuple(_reduced(program, shape).items()) for shape in shapes))
+    inside = {axis.name for name in inverted(program) for axis in program.arrays[name].axes}
+    shapes = []
+    for series, size in zip(SERIES, INVERTED, strict=True):
+        sizes = {axis.name: series[i % len(series)] for i, axis in enumerate(program.axes)}
+        shapes.append(_reduced(program, with_room(program, sizes | dict.fromkeys(inside, size))))
+    return tuple(dict.fromkeys(tuple(sizes.items()) for sizes in shapes))
 
 
 def _reduced(program: Program, sizes: dict[str, int]) -> dict[str, int]:
@@ -292,6 +301,9 @@ def terms(program: Program, sizes: Mapping[str, int]) -> int:
         if isinstance(expr, (Indexed, Symbol)) or not expr.args:
             name = name_of(expr) if isinstance(expr, (Indexed, Symbol)) else ""
             return counted(short[name].rhs) if name in short else (1, 1)
+        if isinstance(expr, OF_MATRICES):
+            size = sizes[program.arrays[expr.matrix].axes[0].name]
+            return size**2, size * factorial(size)
         times = prod(sizes[axis_name(i)] for i in bound_indices(expr)) if isinstance(expr, Sum) else 1
         times = sizes[axis_name(expr.args[1])] if isinstance(expr, selection) else times
         parts = [counted(arg) for arg in (expr.args[:1] if isinstance(expr, (Sum, selection)) else expr.args)]
@@ -303,7 +315,7 @@ def terms(program: Program, sizes: Mapping[str, int]) -> int:
     return deltas + sum(sized[d.name] * (counted(d.rhs)[1] + used[d.name]) for d in program.ordered)
 
 
-REPRESENTED = {exp, KroneckerDelta, *EXPANSIONS} - {reciprocal}
+REPRESENTED = {exp, KroneckerDelta, inverse, det, *EXPANSIONS} - {reciprocal}
 """The functions that a prime field represents; a reciprocal contains a comparison, which is a random bit there."""
 
 
@@ -318,9 +330,9 @@ def is_represented(claim: Claim) -> bool:
     program, adjoints = record.program, adjoint_names(record)
     while waiting:
         expr = waiting.pop()
-        if has_root(expr) or any(number != E for number in parts_of(expr, NumberSymbol)):
+        if has_root(expr) or any(number != E for number in expr.atoms(NumberSymbol)):
             return False
-        if any(call.func not in REPRESENTED for call in parts_of(expr, Function)):
+        if any(call.func not in REPRESENTED for call in expr.atoms(Function)):
             return False
         for name in array_names(expr) - reached:
             if name in program.definitions:

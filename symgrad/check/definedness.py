@@ -2,10 +2,11 @@
 
 *Lemma.*  A divisor is nonzero wherever the program is defined and differentiable if it is positive for all values
 (exponentials, their sums, sizes, positive inputs), or if an equation of the program divides by it, or takes its
-logarithm or a root of it.  For a root, this holds only if the root has no derivative at a zero of the radicand.  The
-power e of an expression with a zero of order k has a derivative there if e k > 1, as do (x**2 + y**2)**(3/2) and
-sqrt(x**4); and sqrt(relu(x)) is 0 for all negative x.  (The program is differentiable where every function in its
-equations is, at its argument; so x * sqrt(x**2), although it has the derivative 0 at 0, is not differentiable there.)
+logarithm or a root of it; so is the determinant of a matrix that an equation inverts.  For a root, this holds only if
+the root has no derivative at a zero of the radicand.  The power e of an expression with a zero of order k has a
+derivative there if e k > 1, as do (x**2 + y**2)**(3/2) and sqrt(x**4); and sqrt(relu(x)) is 0 for all negative x.
+(The program is differentiable where every function in its equations is, at its argument; so x * sqrt(x**2), although it
+has the derivative 0 at 0, is not differentiable there.)
 
 The argument of a root is known to be nonnegative if no value is negative, or if an equation takes a root of it; the
 argument of a logarithm must also be nonzero.  A fact from an equation holds for all values of its letters, so also for
@@ -62,7 +63,8 @@ from symgrad.check.normal_form.function_atoms import branches, odd_power
 from symgrad.check.normal_form.translation import Normaliser
 from symgrad.check.semantics import abbreviations, write_out
 from symgrad.functions import MEANINGS, absolute, reciprocal, root, where
-from symgrad.notation import array_names, axis_name, index_over, parts_of, renamed, stand_in
+from symgrad.matrix_functions import OF_MATRICES, det, named
+from symgrad.notation import array_names, axis_name, index_over, renamed, stand_in
 from symgrad.piecewise import is_indicator
 from symgrad.program import Program
 from symgrad.special_functions import POSITIVE_WHERE_SMOOTH, cbrt, digamma, gammaln, trigamma
@@ -118,7 +120,9 @@ class Divisors:
             positive = [part for part, power in powers if power < 0 or self._has_kink(part[0], power)]
             positive += [(part, facts) for call, facts in parts for part in _positive_where_smooth(call)]
             self._nonzero.bases += [(call, facts) for call, facts in parts if self._is_steep_root(call)]
-            self._nonzero.bases += _divisors(parts) + positive
+            matrices = ((call, facts) for call, facts in parts if isinstance(call, OF_MATRICES))
+            determinants = [(named(det, call.matrix, call.inverse), facts) for call, facts in matrices]
+            self._nonzero.bases += _divisors(parts) + positive + determinants
             self._positive.bases += positive
             self._nonnegative.bases += [part for part, _ in powers]
             self._calls.bases += _partial_calls(parts)
@@ -150,7 +154,7 @@ class Divisors:
         The zeros must be isolated and of a low enough order.  A root of sizes only is not differentiated.
         """
         written = write_out(base, self._program, set(self._program.definitions))
-        kinked = {call.func for call in parts_of(written, Function)} - ANALYTIC - OF_POSITIVE
+        kinked = {call.func for call in written.atoms(Function)} - ANALYTIC - OF_POSITIVE
         is_single = not kinked or (kinked <= {absolute} and is_known(written, "nonnegative"))
         return is_single and bool(array_names(written)) and bool(power * order_of_zeros(written) <= 1)
 
@@ -248,7 +252,7 @@ class _Known:
 
 def unclear_choice(*sides: Expr) -> str | None:
     """A message about a choice in a line whose condition is not known to be 0 or 1, or None."""
-    conditions = [choice.args[0] for side in sides for choice in sorted(parts_of(side, where), key=str)]
+    conditions = [choice.args[0] for side in sides for choice in sorted(side.atoms(where), key=str)]
     unclear = [condition for condition in conditions if not is_indicator(condition)]
     return f"nothing says that {_shown(unclear[0])} is 0 or 1, by which the line chooses" if unclear else None
 
@@ -283,7 +287,7 @@ def _facts(condition: Expr) -> Facts:
 
 def _shown(part: Basic) -> Basic:
     """An expression as a message shows it: the checker's own letters are replaced by the names of their axes."""
-    internal = [index for index in part.atoms(Idx) if index.name.startswith(RESERVED)]
+    internal = [index for index in part.atoms(Idx) if str(index.label).startswith(RESERVED)]
     letters = {index: index_over(axis_name(index).lower(), index.upper + 1) for index in internal}
     return renamed(part, letters) if letters else part
 

@@ -17,6 +17,7 @@ from sympy import Add, Derivative, Expr, Indexed, Mul, Sum, Symbol, sympify
 
 from symgrad.check.normal_form.atoms import RESERVED, NoNormalForm
 from symgrad.equations import Definition
+from symgrad.matrix_functions import OF_MATRICES, slope
 from symgrad.notation import (
     Array,
     array_names,
@@ -98,6 +99,8 @@ def _derivative(of: Expr, wrt: Expr) -> Expr:
     name = name_of(wrt)
     if name not in array_names(of):
         return sympify(0)
+    if isinstance(of, OF_MATRICES):
+        return slope(of, wrt) if name == of.matrix else sympify(0)
     if isinstance(of, Add):
         return Add(*(_derivative(term, wrt) for term in of.args))
     if isinstance(of, Sum):
@@ -107,7 +110,13 @@ def _derivative(of: Expr, wrt: Expr) -> Expr:
         if constant:
             rest = Mul(*(factor for factor in of.args if name in array_names(factor)))
             return Mul(*constant, _derivative(rest, wrt))
-    free = sorted(free_indices(of), key=lambda i: (axis_name(i), i.name))
+    if calls := sorted((call for call in of.atoms(*OF_MATRICES) if name in array_names(call)), key=str):
+        marks = {call: Symbol(f"{RESERVED}{number}", real=True) for number, call in enumerate(calls)}
+        outer = replaced(of, marks)
+        inner = {mark: _derivative(call, wrt) for call, mark in marks.items()}
+        total = _derivative(outer, wrt) + Add(*(outer.diff(mark) * slope for mark, slope in inner.items()))
+        return replaced(total, {mark: call for call, mark in marks.items()})
+    free = sorted(free_indices(of), key=lambda i: (axis_name(i), str(i)))
     standard = {index: index_over(f"{RESERVED}p{i}", axis_size(index)) for i, index in enumerate(free)}
     derivative = sympy_derivative(renamed(of, standard), wrt)
     letters = {new: old for old, new in standard.items()} | {i: i for i in indices_of(wrt)}
@@ -155,6 +164,8 @@ def _total(record: Record, wrt: Expr) -> Expr:
         return sympify(1)
     terms = []
     for definition in consumers(program, name):
+        if definition.name not in {program.output, *program.varying_ancestors[program.output]}:
+            continue  # the output does not vary with it
         fresh = {i: index_over(f"{RESERVED}{axis_name(i)}h{n}", axis_size(i)) for n, i in enumerate(definition.indices)}
         entry = replaced(definition.entry, fresh)
         derivative = partial(program, entry, wrt)

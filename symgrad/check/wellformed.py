@@ -16,6 +16,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.canonical import canonical
 from symgrad.check.semantics import adjoint_array
 from symgrad.functions import selection
+from symgrad.matrix_functions import OF_MATRICES
 from symgrad.notation import (
     Array,
     array_names,
@@ -85,8 +86,8 @@ class Notation:
         The checker's own letters are not identifiers.
         """
         axes: dict[str, str] = {}
-        for index in sorted({i for expr in written for i in every_index(expr)}, key=lambda i: i.name):
-            letter = index.name
+        for index in sorted({i for expr in written for i in every_index(expr)}, key=str):
+            letter = str(index.label)
             if not letter.isidentifier() or not self._is_index(index):
                 return f"{letter!r} is not the letter of an index over an axis of the program"
             if axes.setdefault(letter, axis_name(index)) != axis_name(index):
@@ -110,6 +111,11 @@ class Notation:
             row, index = expr.args
             whole = self._is_index(index) and index in free_indices(row)
             return self.fault_of(row) if whole else f"{index} is no index of {row}, in which it selects"
+        if isinstance(expr, OF_MATRICES):
+            over, inverse_over = (self._bases.get(name, (None, ()))[1] for name in (expr.matrix, expr.inverse))
+            is_square = len(over) == 2 and over[0] == over[1] and over == inverse_over
+            fits = is_square and all(self._is_index(i) and axis_name(i) == over[0] for i in expr.args[2:])
+            return None if fits else f"{expr} is not of a square matrix and its inverse"
         if isinstance(expr, Idx):
             return f"the index {expr} is used as a number"
         if expr == I or (isinstance(expr, Number) and not expr.is_finite):
@@ -136,7 +142,7 @@ class Notation:
             isinstance(index, Idx)
             and index.upper is not None
             and index.lower == 0
-            and index == index_over(index.name, self._axes.get(axis_name(index)))
+            and index == index_over(str(index.label), self._axes.get(axis_name(index)))
         )
 
 

@@ -15,6 +15,7 @@ from sympy import Add, Dummy, Expr, Function, Integer, KroneckerDelta, Mul, Pow,
 from sympy.tensor.indexed import Idx
 
 from symgrad.functions import selection
+from symgrad.matrix_functions import named
 from symgrad.notation import entry_of, index_over, sum_over
 
 Layout = tuple[Idx, ...]
@@ -141,6 +142,27 @@ class Contract(Node):
 
 
 @dataclass(frozen=True)
+class OfMatrix(Node):
+    """A function of the whole matrix ``of``, whose rows and columns are ``over``; ``inverse`` names its inverse."""
+
+    function: type[Function]
+    of: Load
+    over: Layout
+    inverse: str
+
+
+@dataclass(frozen=True)
+class Solve(Node):
+    """The solution of the linear systems ``matrix @ x = right``, where ``over`` is the axis of the equations: the sum
+    over it of the product of the array ``inverse`` and ``right``."""
+
+    matrix: Load
+    right: Node
+    over: Layout
+    inverse: str
+
+
+@dataclass(frozen=True)
 class Fill(Node):
     """A copy of ``of`` in the dtype of the inputs, repeated along further axes; ``sizes`` are the lengths of all."""
 
@@ -193,7 +215,7 @@ def relettered(node: Node, names: Mapping[Idx, Idx]) -> Node:
     """The same node over other indices; bound letters that would be captured are renamed."""
     names = {old: new for old, new in names.items() if old != new and old not in node.bound}
     if clash := set(node.bound) & set(names.values()):
-        names |= {i: Idx(Dummy(i.name, integer=True), i.upper + 1) for i in clash}
+        names |= {i: Idx(Dummy(str(i.label), integer=True), i.upper + 1) for i in clash}
     return _with_fields(node, lambda part: relettered(part, names), names) if names else node
 
 
@@ -246,6 +268,10 @@ def meaning(node: Node, positive: Collection[str] = ()) -> Expr:
             return function(*parts)
         case Largest(_, _, index):
             return selection(parts[0], index)
+        case OfMatrix(letters, function, of, _, inverse):
+            return named(function, of.name, inverse, *letters)
+        case Solve(_, matrix, _, over, inverse):
+            return sum_over(entry_of(inverse, matrix.at[::-1]) * parts[1], over)
         case Diagonal(_, of, at):
             return meaning(relettered(of, dict(zip(of.letters, at, strict=True))), positive)
         case Reduce(letters, _, over, largest):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from string import ascii_lowercase
+from typing import Any, ClassVar
 
 import sympy
 from sympy import Expr, Integer
@@ -16,9 +17,14 @@ from symgrad.codegen.operations import is_matrix_product, is_pair, is_weighted, 
 from symgrad.codegen.plan.kernels import KNOWN
 from symgrad.codegen.temporaries import second_operand
 from symgrad.functions import MEANINGS, selection
+from symgrad.matrix_functions import det, inverse, logdet
 from symgrad.notation import axis_name
 
 # Calls, with {} for each argument.
+MATRIX_FUNCTIONS: Mapping[Any, str] = {
+    **{inverse: "_inverse({}, {})", ir.Solve: "_solve({}, {}, {})"},
+    **{det: "np.linalg.det({})", logdet: "np.linalg.slogdet({})[1]"},
+}
 ARRAY_FUNCTIONS = {function: known.numpy for function, known in KNOWN.items()}
 NUMBER_FUNCTIONS = {function: known.python for function, known in MEANINGS.items() if known.python.startswith("math.")}
 
@@ -31,6 +37,7 @@ class NumpyEmitter:
     names: Mapping[str, str]
     dtype: py.Source
     rows: str = ""
+    matrix_functions: ClassVar = MATRIX_FUNCTIONS
 
     def assigned(self, assign: ir.Assign) -> py.Source:
         """The line of an assignment."""
@@ -106,6 +113,10 @@ class NumpyEmitter:
                 if len(at) == 2:
                     return py.written("np.diagonal({})", self.text(of))
                 return py.written(f'np.einsum("{_spelled(letters, [at])}", {{}})', self.text(of))
+            case ir.OfMatrix(_, function, of, over):
+                return self.of_matrix(function, of, over)
+            case ir.Solve():
+                return self._solved(node)
             case ir.Reduce():
                 return self._reduced(node)
             case ir.Contract():
@@ -153,6 +164,19 @@ class NumpyEmitter:
         axes = [", ".join(str(f.letters.index(i)) for i in shared) for f in factors]
         shown = ", ".join(axes if len(shared) == 1 else [f"({numbers})" for numbers in axes])
         return py.written(f"np.tensordot({{}}, {{}}, ({shown}))", *(self.text(f) for f in factors))
+
+    def of_matrix(self, function: Any, matrix: ir.Load, order: ir.Layout, *operands: py.Source) -> py.Source:
+        """A function of a matrix with its axes in ``order``; its name is for the error."""
+        name = py.Source(f'"{self.names[matrix.name]}"')
+        parts = [self.text(matrix, order), *operands, name]
+        return py.applied(self.matrix_functions, function, parts)
+
+    def _solved(self, node: ir.Solve) -> py.Source:
+        (index,) = node.over
+        (unknown,) = (i for i in node.matrix.at if i != index)
+        right = tuple(i for i in node.right.letters if i != index)
+        solution = self.of_matrix(ir.Solve, node.matrix, (index, unknown), self.text(node.right, (index, *right)))
+        return solution if node.letters == (unknown, *right) else py.written("{}.T", solution)
 
     def _matrix_product(self, node: ir.Contract) -> py.Source:
         """A product of matrices and vectors, with the axes that the result asks for. Products over the rows of a block,
@@ -208,6 +232,6 @@ def _spelled(letters: ir.Layout, operands: Sequence[ir.Layout]) -> str:
     """The subscripts of ``np.einsum``, with letters like the indices."""
     names: dict[Idx, str] = {}
     for index in dict.fromkeys(i for part in operands for i in part):
-        wanted = [*index.name.lower(), *ascii_lowercase]
+        wanted = [*str(index.label).lower(), *ascii_lowercase]
         names[index] = next(a for a in wanted if a in ascii_lowercase and a not in names.values())
     return ",".join("".join(names[i] for i in part) for part in operands) + "->" + "".join(names[i] for i in letters)

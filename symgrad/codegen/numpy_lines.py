@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import ClassVar
 
 from sympy import Expr, Function, S, Sum, erf, factor_terms, log
 from sympy.printing.numpy import NumPyPrinter
@@ -29,6 +30,7 @@ from symgrad.codegen.array_program import (
     Power,
     Product,
     Reduce,
+    Solve,
     Terms,
     loads,
     mapped,
@@ -39,11 +41,12 @@ from symgrad.codegen.array_program import (
 from symgrad.codegen.identifiers import RESERVED, free, part_name, python_names
 from symgrad.codegen.lowering import Lowering
 from symgrad.codegen.module_frame import Inputs, functions_for
-from symgrad.codegen.numpy_emitter import ARRAY_FUNCTIONS, NumpyEmitter
+from symgrad.codegen.numpy_emitter import ARRAY_FUNCTIONS, MATRIX_FUNCTIONS, NumpyEmitter
 from symgrad.codegen.operations import is_weighted, parted, reduced
 from symgrad.codegen.plan.kernels import sigmoid, weighted
 from symgrad.codegen.plan.schedule import array_of, uses_of
 from symgrad.codegen.plan.shifts import Shift
+from symgrad.codegen.plan.solutions import inverses, solved, without_unread
 from symgrad.codegen.plan.stable_forms import evaluated
 from symgrad.codegen.python_source import (
     Source,
@@ -60,6 +63,7 @@ from symgrad.codegen.python_source import (
 from symgrad.codegen.temporaries import hoisted
 from symgrad.engine.named_functions import FORMULAS, Phi, named, phi
 from symgrad.functions import equal, step, where
+from symgrad.matrix_functions import inverse
 from symgrad.notation import array_names, name_of
 from symgrad.steps import Record
 
@@ -150,7 +154,7 @@ def _lowered(record: Record) -> tuple[Lowered, dict[str, str]]:
     lowered = Lowered(record, equations.assignments, plan, once, {S.NegativeInfinity: equations.floor[()]})
     lowering = Lowering(record.program)
     for a in plan:
-        node = lowering.lowered(a.rhs, a.indices + a.over)
+        node = solved(lowering.lowered(a.rhs, a.indices + a.over), inverses(lowered.program))
         node = reduced(node, a.over, a.name) if a.over else node
         if set(node.letters) != set(a.indices):  # nothing on the right side has these axes
             node = Fill(a.indices, node, tuple(lowering.extent(i) for i in a.indices))
@@ -159,6 +163,7 @@ def _lowered(record: Record) -> tuple[Lowered, dict[str, str]]:
         else:
             lowered.program.append(Assign(a.name, a.indices, node))
             lowering.store(a.name, a.indices, a.indices)
+    lowered.program = without_unread(lowered.program, (), inverses(lowered.program))
     return lowered, dict.fromkeys((a.name for a in plan if a.name in relative), "") | {n: s for s, n in sums.items()}
 
 
@@ -287,6 +292,11 @@ class _Emitter(NumpyEmitter):
     """Emits NumPy as people write it; ``sums`` are arrays whose logarithms are finite, ``columns`` those that keep an
     axis of length one."""
 
+    matrix_functions: ClassVar = {
+        **MATRIX_FUNCTIONS,
+        inverse: "np.linalg.inv({})",
+        Solve: "np.linalg.solve({}, {})",
+    }
     sums: frozenset[str] = frozenset()
     columns: frozenset[str] = frozenset()
 

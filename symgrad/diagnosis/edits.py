@@ -19,6 +19,7 @@ from symgrad.diagnosis.hypothesis import HARD, LAST, probability_text
 from symgrad.facts import probabilities
 from symgrad.functions import clip, maximum, minimum, step, where
 from symgrad.index_letters import fresh_letter
+from symgrad.matrix_functions import OF_MATRICES
 from symgrad.notation import (
     Array,
     Axis,
@@ -92,7 +93,7 @@ def _skipped_function(record: Record, part: Expr, new: Expr) -> str:
 def _parts(expr: Expr, rebuild: Callable[[Expr], Expr]) -> Iterator[tuple[Expr, Callable[[Expr], Expr]]]:
     """Every part of an expression, with a function that rebuilds the expression with another part in its place."""
     yield expr, rebuild
-    if isinstance(expr, (Indexed, Idx, KroneckerDelta)):
+    if isinstance(expr, (Indexed, Idx, KroneckerDelta, *OF_MATRICES)):
         return
     if isinstance(expr, Sum):
         bound = bound_indices(expr)
@@ -281,7 +282,7 @@ def extra_factors(part: Expr, scope: Scope, arrays: Arrays) -> Iterator[Edit]:
 
 def _new(axis: Axis, part: Expr, scope: Scope) -> Idx:
     """A fresh index for a sum inside a part of an expression."""
-    return fresh_letter(axis, {i.name for i in (*scope, *every_index(part))}, bound=True)
+    return fresh_letter(axis, {str(i.label) for i in (*scope, *every_index(part))}, bound=True)
 
 
 def true_class(part: Expr, scope: Scope, arrays: Arrays) -> Iterator[Edit]:

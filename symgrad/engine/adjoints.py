@@ -8,10 +8,9 @@ from dataclasses import replace
 from sympy import Add, Expr, Function, Indexed
 from sympy.tensor.indexed import Idx
 
-from symgrad.engine.assume import is_symmetric, turned, use
+from symgrad.engine.assume import is_symmetric, oriented, turned, use
 from symgrad.engine.differentiate import kinks
 from symgrad.engine.fold import fold
-from symgrad.engine.named_products import with_products
 from symgrad.engine.partials import cancelled, contribution, divided_by, simplify, units
 from symgrad.engine.rules import Rule
 from symgrad.engine.summation import ordered_sums
@@ -19,9 +18,10 @@ from symgrad.engine.tidying import cost
 from symgrad.engine.writer import Writer
 from symgrad.equations import Definition
 from symgrad.index_letters import fresh_letter
-from symgrad.notation import Array, array_names, every_index, free_indices, indices_of, name_of, parts_of, unfolded
+from symgrad.matrix_functions import inverse
+from symgrad.notation import Array, array_names, every_index, free_indices, indices_of, name_of, unfolded
 from symgrad.program import Program
-from symgrad.steps import Gradient, Total, product_names
+from symgrad.steps import Gradient, Total
 
 
 def users(writer: Writer, name: str) -> list[Definition]:
@@ -48,7 +48,7 @@ def derive_adjoint(writer: Writer, name: str) -> None:
         nonsmooth = kinks(program, using[-1].rhs, name)
     is_direct = using[0].name == program.output
     rule, reason = ("differentiate", f"differentiate {program.output}") if is_direct else ("chain", "chain rule")
-    divisors = divided_by(program, using[-1].rhs, name) if is_direct else ()
+    divisors = divided_by(using[-1].rhs, name) if is_direct else ()
     raw = writer.line(subject, None, Add(*terms), rule, reason, cites, conditions=divisors, kinks=nonsmooth)
     value = simplify(writer, subject, raw, rules)
     value = _with_adjoints_written_out(writer, subject, value, rules)
@@ -59,15 +59,15 @@ def derive_adjoint(writer: Writer, name: str) -> None:
 
 def _entry_for(program: Program, name: str, users: Sequence[Definition]) -> Expr:
     """The entry of ``name`` to differentiate with respect to; no equation that uses it has its letters."""
-    taken = {i.name for user in users for i in user.indices} | program.entry_letters
+    taken = {str(i.label) for user in users for i in user.indices} | program.entry_letters
     for user in users:
         if users == [user] and user.name == program.output:
-            taken |= {i.name for i in every_index(user.rhs)}
+            taken |= {str(i.label) for i in every_index(user.rhs)}
         for unit in units(program, user, name):
-            taken |= {i.name for i in free_indices(unit)}
+            taken |= {str(i.label) for i in free_indices(unit)}
     indices: list[Idx] = []
     for axis in program.arrays[name].axes:
-        indices.append(fresh_letter(axis, taken | {i.name for i in indices}))
+        indices.append(fresh_letter(axis, taken | {str(i.label) for i in indices}))
     return program.arrays[name][tuple(indices)]
 
 
@@ -97,8 +97,6 @@ def _with_adjoints_written_out(writer: Writer, subject: Total, value: Expr, rule
                 for condition in cancelled(program, writer.closed[nodes[name]].index, shorter)
             )
             value = writer.line(subject, value, shorter, "substitute", "substitute", cites=cites, conditions=conditions)
-    for name in present:
-        value = with_products(writer, subject, value, nodes[name]) if name in array_names(value) else value
     return value
 
 
@@ -126,9 +124,11 @@ def _with_symmetry(writer: Writer, subject: Total, value: Expr) -> Expr:
     """``value`` with the entries of defined matrices that are symmetric, as X^T X is, transposed where terms merge."""
     given = [None, *(a for a in writer.program.assumptions if a.is_symmetry)]
     for definition in (d for d in writer.program.ordered if d.name in array_names(value)):
-        because = [assumption for assumption in given if is_symmetric(definition, assumption)]
+        because = [a for a in given if is_symmetric(definition, a, writer.program)]
         shorter = turned(value, definition.name, indices_of(subject.wrt)) if because else value
-        if shorter.count_ops() < value.count_ops():
+        is_inverse = bool(because) and isinstance(definition.rhs, inverse)
+        shorter = oriented(shorter, definition.name, indices_of(subject.wrt)) if is_inverse else shorter
+        if shorter.count_ops() < value.count_ops() + is_inverse:
             reason, cites = f"{definition.name} is symmetric", [writer.origins[definition.name]]
             value = writer.line(subject, value, shorter, "symmetry", reason, cites=cites, assumption=because[0])
     return value
@@ -137,15 +137,15 @@ def _with_symmetry(writer: Writer, subject: Total, value: Expr) -> Expr:
 def write_closed_form(writer: Writer, name: str) -> None:
     """A last line for an array asked for, with the adjoints that close over the program's arrays written out.
 
-    An adjoint keeps its name if its closed form has a named product, or a bracket and it occurs more than once.
+    An adjoint that occurs more than once keeps its name if its closed form has a bracket.
     """
     nodes = {a.name: node for node, a in writer.adjoint.items()}
-    gradient, kept = writer.closed[name], set(nodes) | product_names(writer.steps)
+    gradient = writer.closed[name]
     value, cites = gradient.index, list[int]()
     for used in sorted(array_names(value) & set(nodes)):
         closed = writer.closed[nodes[used]]
-        entries = [e for e in parts_of(value, Indexed) if name_of(e) == used]
-        if not array_names(closed.index) & kept and not (len(entries) > 1 and closed.index.has(Add)):
+        entries = [e for e in value.atoms(Indexed) if name_of(e) == used]
+        if not array_names(closed.index) & set(nodes) and not (len(entries) > 1 and closed.index.has(Add)):
             value = _write_out(value, writer.adjoint[nodes[used]], closed)
             cites.append(writer.results[Total(closed.entry)])
     if cites:

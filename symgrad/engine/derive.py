@@ -20,12 +20,13 @@ from symgrad.engine.adjoints import derive_adjoint, users, write_closed_form
 from symgrad.engine.differentiate import check_known
 from symgrad.engine.matrix_factoring import plainest_matrix
 from symgrad.engine.matrix_form import obstacle, to_matrix
+from symgrad.engine.partials import has_inverse
 from symgrad.engine.softmax_names import with_softmaxes
 from symgrad.engine.writer import Writer
 from symgrad.errors import InputError, UnsupportedError, nested
-from symgrad.names import alike_in_print, is_alike, same_look
+from symgrad.names import is_alike, same_look
 from symgrad.notation import Array, indices_of, replaced
-from symgrad.program import Program
+from symgrad.program import Program, alike_in_print
 from symgrad.steps import Gradient, MatrixTotal, MatrixValue, Record, Step, Subject, Total, Value
 
 MOST_TERMS = 150_000
@@ -50,7 +51,8 @@ def derive_record(program: Program, wrt: Sequence[str]) -> Record:
     with within(Budget("a derivation", MOST_TERMS)):
         for definition in program.ordered:
             with _naming(program, definition.name):
-                writer.line(Value(definition.entry), None, definition.rhs, "definition", "definition")
+                entry, rhs = definition.entry, definition.rhs
+                writer.line(Value(entry), None, rhs, "definition", "definition", conditions=has_inverse(definition))
                 writer.origins[definition.name] = len(writer.steps)
         for name in _wanted_nodes(program, wrt):
             with _naming(program, users(writer, name)[-1].name, name):
@@ -79,7 +81,7 @@ def _faults(program: Program, wrt: Sequence[str]) -> Iterator[str]:
     used, reached = program.ancestors[program.output], program.varying_ancestors[program.output]
     if unknown := [name for name in program.printed if name not in program.arrays]:
         yield f"names renames {unknown[0]}, but the arrays are {', '.join(program.arrays)}"
-    yield from alike_in_print(program.axis, {n: bool(a.axes) for n, a in program.arrays.items()}, program.printed)
+    yield from alike_in_print(program.axes, {n: a.axes for n, a in program.arrays.items()}, program.printed)
     if program.vectors not in ("", "bold"):
         yield f"vectors must be 'bold' or '', not {program.vectors!r}"
     if not wrt:

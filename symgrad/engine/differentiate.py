@@ -14,11 +14,12 @@ from symgrad.canonical import canonical
 from symgrad.engine.summation import deltas_apart
 from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, is_flat, where
+from symgrad.matrix_functions import OF_MATRICES, slope
 from symgrad.notation import array_names, bound_indices, freshen, sum_over
 from symgrad.piecewise import differentiated_calls, is_indicator
 from symgrad.program import Program
 
-KNOWN: tuple[type[Basic], ...] = (Add, Mul, Pow, Sum, *MEANINGS)
+KNOWN: tuple[type[Basic], ...] = (Add, Mul, Pow, Sum, *MEANINGS, *OF_MATRICES)
 
 
 def check_known(expr: Basic, where_from: str) -> None:
@@ -30,7 +31,7 @@ def check_known(expr: Basic, where_from: str) -> None:
     if isinstance(expr, where) and not is_indicator(expr.args[0]):
         message = f"the condition {expr.args[0]} in the equation of {where_from} must be 0 or 1 everywhere"
         raise UnsupportedError(message, where_from)
-    for arg in (expr.function,) if isinstance(expr, Sum) else expr.args:
+    for arg in (expr.function,) if isinstance(expr, Sum) else () if isinstance(expr, OF_MATRICES) else expr.args:
         check_known(arg, where_from)
 
 
@@ -84,6 +85,8 @@ def _derivative(expr: Expr, entry: Indexed | Symbol) -> Expr:
         return expr.exp * expr.base ** (expr.exp - 1) * _derivative(expr.base, entry)
     if isinstance(expr, Pow):
         return expr * _derivative(expr.exp * log(expr.base), entry)
+    if isinstance(expr, OF_MATRICES):
+        return slope(expr, entry) if name == expr.matrix else Integer(0)
     if isinstance(expr, where):
         condition, *branches = expr.args
         return deltas_apart(where(condition, *(_derivative(branch, entry) for branch in branches)))

@@ -24,14 +24,14 @@ from symgrad.render.sort_keys import leaves
 from symgrad.render.symbols import index_letter, leaf_indices, leaf_name
 
 CONSTANTS = {S.Pi: r"\pi", S.Exp1: "e", S.Infinity: r"\infty", S.NegativeInfinity: r"-\infty"}
-NAMED = {"Max": r"\max", "Min": r"\min", "Heaviside": "H", "Phi": r"\Phi", "phi": r"\varphi"}
+NAMED = {"det": r"\det", "Max": r"\max", "Min": r"\min", "Heaviside": "H", "Phi": r"\Phi", "phi": r"\varphi"}
 NAMED |= {function.__name__: meaning.latex for function, meaning in MEANINGS.items()}
 LETTERS = {"H": "H", r"\Phi": "Φ", r"\varphi": "φ"}
 GREEK_MACROS = {"epsilon": r"\varepsilon", "eps": r"\varepsilon", "phi": r"\varphi"}
 ENGLISH = {letter: name for name, letter in GREEK.items() if name != "eps"}
 LAST_LATIN = 0x17F  # without packages, pdflatex sets accented Latin letters up to here, except NOT_SET
 NOT_SET = frozenset("«»ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ")
-ACCENT_MACROS = {"hat": r"\hat", "bar": r"\bar", "tilde": r"\tilde", "dot": r"\dot"}
+ACCENT_MACROS = {"hat": r"\hat", "bar": r"\bar", "tilde": r"\tilde"}
 
 
 class LatexPrinter(Printer):
@@ -87,6 +87,11 @@ class LatexPrinter(Printer):
         shown = [_index(i) for i in indices]
         joined = ("" if all(len(index_letter(i)) == 1 for i in indices) else ",").join(shown)
         return entry(self.names.entry_word(name, len(indices)), joined)
+
+    def show_Transposed(self, node: tree.Transposed, last: bool) -> str:
+        shown = self.show(node.body)
+        is_inverse = isinstance(node.body, tree.Leaf) and self.names.is_inverse(node.body.expr)
+        return f"{shown[:-2]}{self.transposed[2:]}" if is_inverse else super().show_Transposed(node, last)
 
     def show_Delta(self, node: tree.Delta, _: bool) -> str:
         return rf"\delta_{{{_index(node.left)}{_index(node.right)}}}"
@@ -240,11 +245,15 @@ def _capital(greek: str) -> str:
 
 def matrix_name(name: Word, *, bold: bool = False) -> str:
     """The name of a matrix or a scalar: the mark is a subscript."""
+    if name.is_inverse:
+        return f"{matrix_name(name.inverted, bold=bold)}^{{-1}}"
     return spelled(name, bold=bold) + (f"_{{{_mark(name)}}}" if name.mark else "")
 
 
 def entry(name: Word, subscript: str) -> str:
     """An entry: the mark moves up, in brackets, to make room for the indices."""
+    if name.is_inverse:
+        return f"({matrix_name(name)})_{{{subscript}}}"
     mark = f"^{{({_mark(name)})}}" if name.mark else ""
     return f"{spelled(name)}{mark}_{{{subscript}}}"
 

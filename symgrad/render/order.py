@@ -24,7 +24,8 @@ from sympy.tensor.indexed import Idx
 from symgrad.engine.named_functions import clipped, named
 from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, absolute, reciprocal, root, selected, selection, where
-from symgrad.notation import Array, axis_name, bound_indices
+from symgrad.matrix_functions import det, inverse, logdet
+from symgrad.notation import Array, axis_name, bound_indices, entry_of
 from symgrad.piecewise import relation_of
 from symgrad.render import tree
 from symgrad.render.factors import Factors, absorb_sign, bracketed, compose, powered
@@ -179,6 +180,13 @@ def _call(self: _Orderer, expr: Any) -> Factors:
     return Factors(above=(self.called(expr, self.top),))
 
 
+def _determinant(self: _Orderer, expr: Any) -> Factors:
+    """A determinant, or the logarithm of its absolute value, of a matrix by its name."""
+    known = self.names.arrays.get(expr.matrix)
+    shown: tree.Node = tree.Call("det", (tree.Leaf(known.matrix if known else sp.MatrixSymbol(expr.matrix, 2, 2)),))
+    return Factors(above=(tree.Call("log", (tree.Bars(shown),)) if isinstance(expr, logdet) else shown,))
+
+
 def _selection(self: _Orderer, expr: Any) -> Factors:
     row, index = expr.args
     return Factors(above=(tree.Share(index, (self.top(row),)),))
@@ -245,6 +253,8 @@ _TABLE: tuple[tuple[type | tuple[type, ...], Callable[[_Orderer, Any], Factors]]
     (sp.Piecewise, _cases),
     (MinMaxBase, _extreme),
     (Relational, lambda self, e: Factors(above=(tree.Relation(e.rel_op, self.top(e.lhs), self.top(e.rhs)),))),
+    (inverse, lambda self, e: self.factors(entry_of(e.inverse, e.args[2:]))),
+    ((det, logdet), _determinant),
     (selection, _selection),
     (selected, _selected),
     (where, _where),

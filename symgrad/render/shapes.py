@@ -69,7 +69,7 @@ def shape(node: tree.Node, arrays: Mapping[str, Array]) -> Shape | None:
             return shape(factors[-1], arrays)
         case tree.Ratio(above, _):
             return shape(above, arrays)
-        case tree.Call("tr"):
+        case tree.Call("tr" | "det"):
             return None
         case tree.Call("diag", (body,)):
             rows, columns = _needed(body, arrays)

@@ -10,17 +10,18 @@ from textwrap import wrap as wrapped
 
 from sympy.core.basic import Basic
 
+from symgrad.matrix_functions import inverse
 from symgrad.names import spelled, word
 from symgrad.program import Program
 from symgrad.render import blocks
 from symgrad.render.blocks import Line, Page
-from symgrad.render.line_writer import left_side
 from symgrad.render.order import ordered
 from symgrad.render.phrases import mark_words
 from symgrad.render.printer import Backend
+from symgrad.render.sides import defining, left_side
 from symgrad.render.symbols import vocabulary
 from symgrad.render.text_printer import TextPrinter, width
-from symgrad.steps import Record
+from symgrad.steps import Record, Value
 
 EQUATION_WIDTH = 68  # after a longer equation the reason is on the next line, in its column
 NARROWEST_EQUATION = 44  # if less is left beside the reasons, they are beneath the equations
@@ -49,6 +50,9 @@ def expression_text(expr: Basic, source: Record | Program | None = None) -> str:
 def step_text(record: Record, number: int, after: Basic | None = None) -> str:
     """The equation of a numbered line as text; ``after`` replaces its right side."""
     step, names = next(step for step in record.steps if step.number == number), vocabulary(record)
+    if isinstance(step.after, inverse) and isinstance(step.subject, Value):
+        sides = defining(step.subject.expr, step.after, record.program, names)
+        return " = ".join(map(TextPrinter(names).show, sides))
     left = TextPrinter(names).show(left_side(step.subject, record.program, names))
     return f"{left} = {expression_text(step.after if after is None else after, record)}"
 

@@ -69,6 +69,10 @@ class TextPrinter(Printer):
         joined = ("" if all(len(letter) == 1 for letter in letters) else ",").join(letters)
         return f"{entry_spelled(self.names.entry_word(name, len(indices)))}_{joined}"
 
+    def show_Transposed(self, node: tree.Transposed, last: bool) -> str:
+        is_inverse = isinstance(node.body, tree.Leaf) and self.names.is_inverse(node.body.expr)
+        return f"{self.show(node.body)[:-1]}{self.transposed}" if is_inverse else super().show_Transposed(node, last)
+
     def show_Delta(self, node: tree.Delta, _: bool) -> str:
         return f"δ_{index_letter(node.left)}{index_letter(node.right)}"
 

@@ -16,7 +16,7 @@ from sympy.core.basic import Basic
 
 from symgrad.equations import Domain
 from symgrad.errors import InputError
-from symgrad.facts import domains, probabilities
+from symgrad.facts import domains, inverted, probabilities
 from symgrad.functions import MEANINGS, absolute, clip, equal, maximum, minimum, relu, selection, signum, step, where
 from symgrad.notation import Array, array_names, bound_indices, name_of
 from symgrad.program import Program
@@ -62,7 +62,10 @@ class InputSpace:
             ("one-hot", self.hard),
             ("fixed", dict(self.fixed)),
         ]
+        named.append(("inverted", inverted(self.program)))
         for a in self.program.assumptions:
+            if a.is_definite:
+                named.append(("definite", array_names(a.lhs)))
             if not a.domain:
                 named.append((a.is_one_hot * "one-hot" or a.is_symmetry * "symmetric" or "rows", array_names(a.lhs)))
         return {a.name: frozenset(word for word, names in named if a.name in names) for a in self.program.inputs}
@@ -140,9 +143,13 @@ class InputSpace:
             return rng.dirichlet(np.ones(shape[-1]), size=shape[:-1])
         if array.name in self.domains:
             return self.domains[array.name].draw(shape, rng, small)
-        if small or "soft" in kinds:
+        if (small and not kinds & {"definite", "inverted"}) or "soft" in kinds:
             return np.asarray(rng.uniform(LEAST, 1 - LEAST, shape))
         value = np.asarray(rng.standard_normal(shape))
+        if "definite" in kinds:
+            return value @ value.T / len(value) + np.eye(len(value)) / 2
+        if "inverted" in kinds:
+            return value + 2 * math.sqrt(len(value)) * np.eye(len(value))
         return np.abs(value) + LEAST if array.positive else value
 
     def admissible(self, inputs: Inputs) -> dict[str, np.ndarray]:
@@ -157,6 +164,9 @@ class InputSpace:
                 valid[name] = np.abs(valid[name])
             if "symmetric" in kinds:
                 valid[name] = np.triu(valid[name]) + np.triu(valid[name], 1).T
+            if "definite" in kinds:
+                lowest = np.linalg.eigvalsh(valid[name])[0]
+                valid[name] = valid[name] + max(LEAST - lowest, 0.0) * np.eye(len(valid[name]))
         return valid
 
     def moved(self, inputs: Inputs, steps: Inputs) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ ROOT = Path(symgrad.__file__).parent
 # may import within it.
 LAYERS: list[list[str]] = [
     ["errors", "version"],
-    ["special_functions"],
+    ["special_functions", "matrix_functions"],
     ["functions", "names", "budget"],
     ["piecewise", "notation"],
     ["canonical"],

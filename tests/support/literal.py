@@ -17,6 +17,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.functions import selection
 from symgrad.gradcheck import check_grad
+from symgrad.matrix_functions import OF_MATRICES, det, inverse
 from symgrad.notation import array_names
 from symgrad.program import Program
 
@@ -87,6 +88,12 @@ def value(expr: Expr, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int]
             ),
             0j,
         )
+    if isinstance(expr, OF_MATRICES):
+        matrix = arrays[expr.matrix]
+        if isinstance(expr, inverse):
+            return _entry(np.linalg.inv(matrix)[tuple(at[i] for i in expr.args[2:])])
+        determinant = np.linalg.det(matrix)
+        return determinant if isinstance(expr, det) else cmath.log(determinant**2) / 2
     if isinstance(expr, selection):
         row, index = expr.args
         places = range(sizes[str(index.upper + 1)])

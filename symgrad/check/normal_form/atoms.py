@@ -251,12 +251,11 @@ def add(*polynomials: Polynomial) -> Polynomial:
     result: Polynomial = {}
     for polynomial in polynomials:
         for m, c in polynomial.items():
-            if m not in result:
-                result[m] = c
-            elif value := result[m] + c:
-                result[m] = value
+            value = result.get(m, 0) + c
+            if value:
+                result[m] = Fraction(value)
             else:
-                del result[m]
+                result.pop(m, None)
     return result
 
 
@@ -267,6 +266,4 @@ def rational_content(coefficients: Collection[Fraction | int]) -> Fraction:
 
 def scale(polynomial: Polynomial, factor: Fraction | int) -> Polynomial:
     """A polynomial times a number."""
-    if factor == 1:
-        return polynomial
     return {m: c * factor for m, c in polynomial.items()} if factor else {}

@@ -9,6 +9,7 @@
 * a factor without the summed index moves out of the sum;
 * a sum over an index that does not occur is the size of its axis;
 * factors that share no summed index are summed separately;
+* the sum over k of ``a_ik b_kj``, and that of ``b_ik a_kj``, is ``delta(i, j)``, where b is the inverse of a;
 * the shares of a selection add up to 1, as do the entries of a row with exactly one 1;
 * ``y_k sum_j y_j f_j = y_k f_k`` for a one-hot row y, and a product of two such sums is one sum;
 * a positive power of a sum inside a sum is expanded with fresh indices (``(sum_j a_j)**2 = sum_ij a_i a_j``);
@@ -70,17 +71,28 @@ class Relation(IntEnum):
     """The entry is not negative."""
 
 
-class Entry(Atom):
-    """The entry of an array, or a scalar."""
+INVERSE = "inverse of "
+"""Before the name of a matrix: the name of its inverse.  No array has a space in its name."""
 
-    __slots__ = ("indices", "name", "relation")
+
+class Entry(Atom):
+    """The entry of an array, or a scalar; the indices of a symmetric matrix are sorted."""
+
+    __slots__ = ("indices", "is_symmetric", "name", "relation")
 
     precedence = 2
 
     def __init__(
-        self, name: str, indices: tuple[Index, ...], *, is_positive: bool = False, relation: Relation = Relation.FREE
+        self,
+        name: str,
+        indices: tuple[Index, ...],
+        *,
+        is_positive: bool = False,
+        relation: Relation = Relation.FREE,
+        is_symmetric: bool = False,
     ) -> None:
-        self.name, self.indices, self.relation = name, indices, relation
+        indices = tuple(sorted(indices)) if is_symmetric else indices
+        self.name, self.indices, self.relation, self.is_symmetric = name, indices, relation, is_symmetric
         super().__init__(
             f"{name}[{','.join(indices)}]{'!' * relation}",
             frozenset(indices),
@@ -107,7 +119,20 @@ class Entry(Atom):
 
     def renamed(self, names: Mapping[Index, Index]) -> Polynomial:
         indices = tuple(names.get(i, i) for i in self.indices)
-        return single(Entry(self.name, indices, is_positive=self.is_positive, relation=self.relation))
+        return single(
+            Entry(
+                self.name,
+                indices,
+                is_positive=self.is_positive,
+                relation=self.relation,
+                is_symmetric=self.is_symmetric,
+            )
+        )
+
+    def spelled(self, words: Mapping[Index, str]) -> str:
+        if self.is_symmetric and self.free & words.keys():
+            return f"{self.name}{{{','.join(sorted(words.get(i, i) for i in self.indices))}}}"
+        return super().spelled(words)
 
     @classmethod
     def relate(cls, exponents: dict[Atom, Exponent]) -> Polynomial | None:
@@ -198,6 +223,8 @@ def _over_monomial(monomial: Monomial, bound: set[Index]) -> Polynomial:
         if isinstance(atom, Delta) and set(atom.indices) & bound:
             i, j = atom.indices if atom.indices[0] in bound else reversed(atom.indices)
             return over(rename({monomial: Fraction(1)}, {i: j}), sorted(bound - {i}))
+    if (contracted := _with_inverse(monomial, bound)) is not None:
+        return over(*contracted)
     if row := _whole_row(monomial, bound):
         atom, index = row
         return over({tuple((a, e) for a, e in monomial if a != atom): Fraction(1)}, sorted(bound - {index}))
@@ -210,6 +237,23 @@ def _over_monomial(monomial: Monomial, bound: set[Index]) -> Polynomial:
     for factor in outside:
         result = multiply(result, {(factor,): Fraction(1)})
     return result
+
+
+def _with_inverse(monomial: Monomial, bound: set[Index]) -> tuple[Polynomial, list[Index]] | None:
+    """The summand with a matrix and its inverse contracted to a delta, and the remaining indices; or None."""
+    single_entries = [a for a, e in monomial if isinstance(a, Entry) and e == 1]
+    for inverted, matrix in every_choice(single_entries, single_entries):
+        if inverted.name != INVERSE + matrix.name:
+            continue
+        turns = ((0, 1), (1, 0), *(((0, 0), (1, 1)) if matrix.is_symmetric else ()))
+        for here, there in turns:
+            k, i, j = inverted.indices[here], inverted.indices[1 - here], matrix.indices[1 - there]
+            is_alone = sum(k in a.free for a, _ in monomial) == 2
+            if k == matrix.indices[there] and k in bound and k not in (i, j) and is_alone:
+                rest = product((a, e) for a, e in monomial if a not in (inverted, matrix))
+                delta = number(1) if i == j else single(Delta(i, j))
+                return multiply(rest, delta), sorted(bound - {k})
+    return None
 
 
 def _whole_row(monomial: Monomial, bound: set[Index]) -> tuple[Atom, Index] | None:

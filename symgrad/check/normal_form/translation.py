@@ -5,6 +5,8 @@
 * Names in ``written_out`` are replaced by their definitions, adjoints in ``closed`` by closed forms of earlier lines.
 * An assumption ``Sum_k y_nk = r`` is the substitution ``y_nk -> y_nk + (r - Sum_j y_nj)/C``, and symmetry is
   ``a_ij -> (a_ij + a_ji)/2`` (see ``assumptions``); entries of one-hot rows and of domains obey their relations.
+* The inverse of a matrix, and its determinant, are atoms; the inverse knows that its products with the matrix are the
+  identity.  If the matrix equals its transpose, so does its inverse, and both have sorted indices.
 * All other names are atoms.  They count as independent: an identity for all arrays also holds for the program's values.
 """
 
@@ -60,9 +62,11 @@ from symgrad.check.normal_form.atoms import (
     single,
 )
 from symgrad.check.normal_form.function_atoms import call, exp_of, log_of, selected, through
-from symgrad.check.normal_form.sums import Entry, Relation
+from symgrad.check.normal_form.sums import INVERSE, Entry, Relation
 from symgrad.equations import Assumption
+from symgrad.facts import inverted
 from symgrad.functions import absolute, equal, has_own_name, reciprocal, root, selection, where
+from symgrad.matrix_functions import OF_MATRICES, inverse
 from symgrad.notation import axis_name, bound_indices, index_over, indices_of, name_of
 from symgrad.program import Program
 
@@ -92,6 +96,9 @@ class Normaliser:
         }
         self._rules |= closed or {}
         self._constraints = constraints(assumed, program)
+        self._assumed = assumed
+        self._inverted = inverted(program)
+        self._symmetric: dict[str, bool] = {}
         self._memo: dict[Basic, Polynomial] = {}
         self._definitions: dict[str, Polynomial] = {}
 
@@ -155,6 +162,13 @@ class Normaliser:
             return selected(algebra.rename(self(row), {index_text(index): along}), along, index_text(index))
         if isinstance(expr, NumberSymbol):
             return single(Constant(str(expr)))
+        if isinstance(expr, inverse):
+            is_symmetric = self._is_symmetric(expr.matrix)
+            return single(
+                Entry(INVERSE + expr.matrix, tuple(map(index_text, expr.args[2:])), is_symmetric=is_symmetric)
+            )
+        if isinstance(expr, OF_MATRICES):
+            return single(Constant(f"{type(expr).__name__} {expr.matrix}"))
         if isinstance(expr, Function) and not isinstance(expr, (Piecewise, Derivative)):
             return call(type(expr).__name__, tuple(map(self, expr.args)))
         raise NoNormalForm(f"{type(expr).__name__} has no normal form: {expr}")
@@ -174,12 +188,28 @@ class Normaliser:
             return single(Size(name))
         if name in self._rules:
             return self._written(name, self._rules[name], indices, self)
+        definition = self._program.definitions.get(name)
+        if definition and isinstance(definition.rhs, inverse):
+            return self._written(name, (definition.entry, definition.rhs), indices, self)
+        if name in self._inverted and self._is_symmetric(name):
+            return single(Entry(name, indices, is_symmetric=True))
         constraint = self._constraints.get(name)
         if isinstance(constraint, Projection):
             return self._written(name, constraint.written, indices, self._unconstrained)
         array = self._program.arrays.get(name)
         relation = constraint.relation if constraint else Relation.FREE
         return single(Entry(name, indices, is_positive=bool(array and array.positive), relation=relation))
+
+    def _is_symmetric(self, name: str) -> bool:
+        """Whether a matrix that is inverted equals its transpose: by an assumption, or by its definition."""
+        if name not in self._symmetric:
+            constraint, definition = self._constraints.get(name), self._program.definitions.get(name)
+            self._symmetric[name] = isinstance(constraint, Projection) and constraint.assumption.is_symmetry
+            if definition:
+                i, j = definition.indices
+                rest = Normaliser(self._program, frozenset(self._program.definitions), {}, self._assumed)
+                self._symmetric[name] = rest(definition.rhs) == rest(definition.at((j, i)))
+        return self._symmetric[name]
 
     def _written(
         self, name: str, rule: Written, indices: tuple[Index, ...], translate: Callable[[Basic], Polynomial]
@@ -201,7 +231,7 @@ def index_text(index: Basic) -> Index:
     """The text of an index in the normal form; it differs from the text of any other index or atom."""
     if not isinstance(index, Idx) or index.upper is None:
         raise NoNormalForm(f"{sympify(index)} is not an index over an axis")
-    letter = index.name
+    letter = str(index.label)
     if not letter.removeprefix(RESERVED).isidentifier() or index != index_over(letter, index.upper + 1):
         raise NoNormalForm(f"{letter!r} is not the letter of an index")
     return f"{letter}@{axis_name(index)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
@@ -34,9 +34,11 @@ from symgrad.budget import spend
 from symgrad.check.analyticity import is_positive
 from symgrad.check.normal_form.algebra import prime_powers
 from symgrad.check.normal_form.translation import EXPANSIONS
+from symgrad.check.numeric.elimination import inverted
 from symgrad.check.numeric.fields import Array, NumberSystem, OutsideDomain, OutsideField, Reals, is_missing
 from symgrad.check.semantics import instance
 from symgrad.functions import has_own_name, selected, selection, where
+from symgrad.matrix_functions import OF_MATRICES, det, inverse
 from symgrad.notation import array_names, axis_name, bound_indices, name_of
 from symgrad.program import Program
 
@@ -77,6 +79,7 @@ class Evaluator:
         self._scalars = scalars
         self._memo: dict[Basic, Labelled] = {}
         self._gaps: set[Basic] = set()
+        self._inverses: dict[str, tuple[Array, Array]] = {}
 
     def without(self, names: Set[str]) -> Evaluator:
         """An evaluator without the values of some arrays; it keeps the cached results that do not depend on them."""
@@ -141,6 +144,8 @@ class Evaluator:
             return Labelled(labels, chosen[:, int(expr.args[0])])
         if isinstance(expr, where):
             return self._choice(*expr.args)
+        if isinstance(expr, OF_MATRICES):
+            return self._of_matrix(expr)
         if isinstance(expr, Function) and not isinstance(expr, Piecewise):
             labels, data = self._aligned([self(arg) for arg in expr.args])
             return Labelled(labels, self.numbers.apply(expr.func, data))
@@ -200,13 +205,29 @@ class Evaluator:
             raise OutsideField(f"the index {index} of a selection does not occur in {row}")
         return Labelled(value.labels, self.numbers.select(value.data, 1 + value.labels.index(index)))
 
+    def _of_matrix(self, call: Expr) -> Labelled:
+        """An entry of an inverse; a determinant, or the logarithm of its absolute value, which is log(det**2)/2."""
+        if call.matrix not in self._inverses:
+            self._inverses[call.matrix] = inverted(self.values[call.matrix], self.numbers)
+        inverse_entries, determinant = self._inverses[call.matrix]
+        if isinstance(call, inverse):
+            return self._laid_out(inverse_entries, call.args[2:])
+        if isinstance(call, det):
+            return Labelled((), determinant)
+        half = self.numbers.constant(Rational(1, 2))
+        logarithm = self.numbers.log(self.numbers.reduce(determinant * determinant))
+        return Labelled((), self.numbers.reduce(half[: len(logarithm)] * logarithm))
+
     def _delta(self, i: Idx, j: Idx) -> Labelled:
         one = self.numbers.constant(Integer(1)).reshape(-1, 1, 1)
         return Labelled(_union([(i,), (j,)]), one * np.eye(self.sizes[axis_name(i)], dtype=int))
 
     def _indexed(self, expr: Indexed) -> Labelled:
-        data = self.values[expr.base.name]
-        labels = list(expr.indices)
+        return self._laid_out(self.values[expr.base.name], expr.indices)
+
+    def _laid_out(self, data: Array, indices: Iterable[Idx]) -> Labelled:
+        """The entries of an array at indices, of which two may be the same."""
+        labels = list(indices)
         while len(set(labels)) < len(labels):
             twice = next(i for i in labels if labels.count(i) > 1)
             first = labels.index(twice)

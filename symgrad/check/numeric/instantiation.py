@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import product
 
-from sympy import Add, Expr, Indexed, Integer, KroneckerDelta, Mul, Sum, Symbol
+from sympy import Add, Expr, Indexed, Integer, KroneckerDelta, Mul, Sum, Symbol, log
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -17,6 +17,7 @@ from symgrad.budget import spend
 from symgrad.check.semantics import abbreviations, sympy_derivative
 from symgrad.equations import Assumption, Definition
 from symgrad.functions import real, selected, selection, where
+from symgrad.matrix_functions import OF_MATRICES, det, inverse
 from symgrad.notation import axis_name, bound_indices, indices_of, name_of
 from symgrad.piecewise import cases
 from symgrad.program import Program
@@ -77,9 +78,39 @@ class Instance:
             size = self.sizes[axis_name(index)]
             written = (self.entry(row, {**values, index: position}) for position in range(size))
             return selected(Integer(values[index]), *written)
+        if isinstance(expr, OF_MATRICES):
+            return self._of_matrix(expr, [values[i] for i in expr.args[2:]])
         spend(1)
         # SymPy simplifies the root of a square; at a size of 1, a sum of squares is one square.
         return real(expr.func(*(self.entry(arg, values) for arg in expr.args))) if expr.args else expr
+
+    def _of_matrix(self, call: Expr, position: Sequence[int]) -> Expr:
+        """An entry of an inverse as a cofactor over the determinant; a determinant, or log(det**2)/2, in entries."""
+        definition = self.program.definitions.get(call.matrix)
+        axis = self.program.arrays[call.matrix].axes[0].name
+        every = tuple(range(self.sizes[axis]))
+
+        def at(row: int, column: int) -> Expr:
+            if definition and call.matrix in self._written_out:
+                return self.definition(definition, (row, column))
+            return self.symbol(call.matrix, (row, column))
+
+        def minor(rows: Position, columns: Position) -> Expr:
+            """A determinant of rows and columns, by the cofactors of its first row."""
+            key = f"{call.matrix} {rows} {columns}", ()
+            if key not in self._definitions:
+                spend(1)
+                rest = ((c, columns[:p] + columns[p + 1 :], (-1) ** p) for p, c in enumerate(columns))
+                terms = [sign * at(rows[0], c) * minor(rows[1:], others) for c, others, sign in rest] if rows else [1]
+                self._definitions[key] = Add(*terms)
+            return self._definitions[key]
+
+        if isinstance(call, inverse):
+            i, j = position
+            rows, columns = ((*every[:gone], *every[gone + 1 :]) for gone in (j, i))
+            return (-1) ** (i + j) * minor(rows, columns) / minor(every, every)
+        determinant = minor(every, every)
+        return determinant if isinstance(call, det) else log(determinant**2) / 2
 
     def definition(self, definition: Definition, position: Position) -> Expr:
         """The right side of a definition at one entry."""
