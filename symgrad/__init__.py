@@ -4,13 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from symgrad.api import Derivation, derive
+from symgrad.array.layer import Layer, layer
 from symgrad.array.loss import Loss, loss
 from symgrad.equations import Assumption, abbreviation, in_domain, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.errors import InputError, ProgramError, RefutedError, SymgradError, UndefinedWarning, UnsupportedError
 from symgrad.evidence.input_search import find_witness
 from symgrad.evidence.published import read_published
 from symgrad.gradcheck import check_grad
-from symgrad.losses import LOSSES
+from symgrad.losses import LAYERS, LOSSES
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 from symgrad.render import stylesheet
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __version__ = VERSION
 
 __all__ = [
+    "LAYERS",
     "LOSSES",
     "Array",
     "Assumption",
@@ -32,6 +34,7 @@ __all__ = [
     "Diagnosis",
     "Evaluation",
     "InputError",
+    "Layer",
     "Loss",
     "Program",
     "ProgramError",
@@ -46,6 +49,7 @@ __all__ = [
     "diagnose",
     "find_witness",
     "in_domain",
+    "layer",
     "loss",
     "node",
     "one_hot",

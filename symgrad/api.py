@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from symgrad.array.loss import Loss, Traced
 from symgrad.documents import Documents
 from symgrad.engine.derive import derive_record
+from symgrad.engine.tangents import tangent_program
 from symgrad.equations import Assumption
 from symgrad.errors import InputError, SymgradError, UnsupportedError, nested
-from symgrad.losses import LOSSES, ready_made
+from symgrad.losses import CATALOGUE, ready_made
 from symgrad.program import Program
-from symgrad.results import ClosedForm, closed_form_words
+from symgrad.results import ClosedForm, Jacobian, closed_form_words
 from symgrad.steps import Step
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _traced(loss: Loss, parameters: Mapping[str, object]) -> Traced:
     try:
         return loss.trace(parameters)
     except SymgradError as error:
-        if loss is not LOSSES.get(loss.name):
+        if loss is not CATALOGUE.get(loss.name):
             raise
         words = str(error).splitlines()[0]
         raise type(error)(words if words.startswith(loss.name) else f"{loss.name}: {words}") from None
@@ -124,6 +125,10 @@ class Derivation(Documents):
         N rows of labels.  ``f`` computes in the float type of its inputs (float32 for float16), and raises
         ``ValueError`` for an input with a wrong shape, or that violates an assumption.
 
+        For a layer, it returns the two functions ``O, saved = f.forward(X, W)`` and ``grads = f.backward(saved, dO)``;
+        several outputs are a tuple, and each has an upstream gradient.  Called with all of these arrays, ``f`` returns
+        the sum of the products of outputs and upstream gradients, and ``grads``.
+
         This proves every line first (``to_source`` also proves the assignments); ``check=False`` skips the proof.
         Raises ``RefutedError`` for a wrong line; warns with ``UndefinedWarning`` of a line undefined somewhere.
         """
@@ -137,7 +142,7 @@ class Derivation(Documents):
     def to_source(
         self, name: str = "", *, target: str = "numpy", sizes: Mapping[str, int] | None = None, check: bool = True
     ) -> str:
-        """Return the source of a module with the function of ``to_numpy``; it needs only NumPy.
+        """Return the source of a module with the function of ``to_numpy``, or those of a layer; it needs only NumPy.
 
         ``target="scalar"`` with ``sizes={"N": 2, "D": 4, "C": 3}`` gives plain Python, unrolled for these sizes.
         ``target="numba"`` gives the function of ``to_numba``, which needs numba and scipy.  ``check`` is as in
@@ -148,6 +153,9 @@ class Derivation(Documents):
 
         if target == "numba" and sizes:
             raise InputError("sizes (--shape) work only with the target scalar")
+        if name and self.program.upstream:
+            raise InputError("the functions of a layer are called forward and backward: leave name out")
+        self._refuse_layer(target)
         remarks = self._refuse(target) if check else ()
         words = (*self.closed_form_words(), *(["", *remarks] if remarks else []))
         if target == "numba":
@@ -164,10 +172,39 @@ class Derivation(Documents):
         If large matrix products dominate (attention, a thousand classes), ``to_numpy`` is as fast or faster.
         ``check`` and errors are as in ``to_numpy``; raises ``UnsupportedError`` without numba.
         """
+        self._refuse_layer("numba")
         if check:
             self._refuse()
         function: Callable[..., Any] = _loops().to_numba(self.record)
         return function
+
+    def _refuse_layer(self, target: str) -> None:
+        if self.program.upstream and target in ("scalar", "numba"):
+            raise InputError(f"{self.program.name} is a layer: the target {target} writes losses; use numpy")
+
+    @nested("a line of the derivation")
+    def jvp(self) -> Derivation:
+        """The derivation of a layer's Jacobian-vector product: how its outputs change with the arrays of ``wrt``.
+
+        The gradients that the layer passes back are linear in its upstream gradients.  So the derivative of the sum of
+        their products with tangents, Ẋ for X, with respect to the upstream gradient dO is the product of the Jacobian
+        of O with the tangents: ``derive(layer).jvp().gradients["dO"]``.  Raises ``InputError`` for a loss.
+        """
+        program, _ = tangent_program(self.record, self.record.wrt)
+        return Derivation(derive_record(program, [gradient for _, gradient in self.program.upstream]))
+
+    @nested("a line of the derivation")
+    def jacobian(self, wrt: str, output: str = "") -> Jacobian:
+        """The Jacobian of a layer's output with respect to an array of ``wrt``, with free indices, and its mark.
+
+        ``output`` is needed if there are several.  Raises ``InputError`` for a loss, or an unknown output or array.
+        """
+        program, gradients = tangent_program(self.record, [wrt])
+        upstream = dict(self.program.upstream)
+        output = output or (next(iter(upstream)) if len(upstream) == 1 else "")
+        if output not in upstream:
+            raise InputError(f"{self.program.name} has no output {output!r}: expected one of {', '.join(upstream)}")
+        return Jacobian.find(derive_record(program, [upstream[output]]), gradients[wrt], (output, wrt), self.prove())
 
     def closed_form_words(self) -> tuple[str, ...]:
         """The closed forms as text, one line each."""

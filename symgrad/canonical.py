@@ -61,7 +61,7 @@ def numbered(expr: Expr, letters: Sequence[Idx]) -> Expr:
 
 @lru_cache(maxsize=16384)
 def _canonical(expr: Expr) -> Expr:
-    free = {str(i) for i in free_indices(expr)}
+    free = {i.name for i in free_indices(expr)}
 
     def at_height(axis: str, at: int) -> str:
         """The name for a sum at a height: the ``at``-th name that is not free."""
@@ -103,9 +103,9 @@ def spelled(expr: Basic, indices: Mapping[Idx, str], arrays: Mapping[str, str] =
     ``indices`` and ``arrays`` give the text for free indices and for arrays; default: their own names.
     """
     if isinstance(expr, Idx):
-        return indices.get(expr, str(expr))
+        return indices.get(expr) or str(expr)
     if isinstance(expr, Indexed):
-        labels = ",".join(indices.get(i, str(i)) for i in expr.indices)
+        labels = ",".join(indices.get(i) or str(i) for i in expr.indices)
         return f"{arrays.get(expr.base.name, expr.base.name)}[{labels}]"
     if isinstance(expr, Symbol):
         return arrays.get(expr.name, str(expr))

@@ -32,7 +32,7 @@ from symgrad.api import Derivation, derive
 from symgrad.array.loss import Loss
 from symgrad.errors import InputError, RefutedError, SymgradError, UndefinedWarning, shown
 from symgrad.loss_lookup import candidate, find
-from symgrad.losses import LOSSES
+from symgrad.losses import CATALOGUE, LAYERS, LOSSES
 from symgrad.options import FORMATS, parser
 from symgrad.terminal import coloured, columns, progress, use_utf8
 
@@ -91,10 +91,12 @@ class _Closed(TextIOBase):
 
 
 def _losses(_: argparse.Namespace) -> int:
-    width = max(map(len, LOSSES))
-    for name, loss in LOSSES.items():
-        entry = f"{name:{width}}  {loss.summary}"
-        print(fill(entry, columns() or len(entry), subsequent_indent=" " * (width + 2)))
+    width = max(map(len, CATALOGUE))
+    for heading, entries in (("Losses", LOSSES), ("Layers, derived for an upstream gradient", LAYERS)):
+        print(f"{heading}:")
+        for name, loss in entries.items():
+            entry = f"{name:{width}}  {loss.summary}"
+            print(fill(entry, columns() or len(entry), subsequent_indent=" " * (width + 2)))
     return 0
 
 

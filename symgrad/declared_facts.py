@@ -22,9 +22,10 @@ from symgrad.check.marks import Mark
 from symgrad.check.proof import prove
 from symgrad.equations import Assumption
 from symgrad.errors import InputError, ProgramError, SymgradError
+from symgrad.facts import in_closed_forms
 from symgrad.index_letters import fresh_letter, lettered
 from symgrad.names import in_english, look, same_look
-from symgrad.notation import array_names, entry_of, name_of, unfolded
+from symgrad.notation import array_names, name_of, unfolded
 from symgrad.program import Program
 from symgrad.special_sizes import AtSize
 from symgrad.steps import Record, Statement, Step, Total, Value
@@ -65,14 +66,14 @@ def _read(record: Record, text: str) -> Statement:
         raise InputError(f"expected an equation such as sum(dZ, axis=1) == 0, got {equation.strip()!r}")
     reader = _Reader(record)
     left, right = reader.equated(*sides)
-    letters = {str(index.label) for side in (left, right) for index in side.atoms(Idx)}  # not used again in values
+    letters = {index.name for side in (left, right) for index in side.atoms(Idx)}  # not used again in values
     return Statement(left, right, tuple(reader.value(t, letters) for t in values.split(AND)) if values else ())
 
 
 def _verdict(record: Record, marks: dict[int, Mark], statement: Statement) -> Mark:
     """The weakest of the marks of the fact and of the closed forms in it, under the assumptions that these need."""
     sides = (statement.left, statement.right)
-    claimed = tuple(_in_closed_forms(side, record) for side in sides)
+    claimed = tuple(in_closed_forms(side, record) for side in sides)
     values = [pair for pair in statement.given if not pair[0].is_integer]
     for entry, value in values:
         claimed = tuple(unfolded(side, entry, value) for side in claimed)
@@ -120,7 +121,7 @@ class _Reader:
             raise ProgramError(f"the sides have axes {_shown(axes)} and {_shown(others)}")
         indices = self._letters(wider)
         sides = (build(indices[len(indices) - len(own) :]) for build, own in ((one, axes), (other, others)))
-        taken = {str(index.label) for index in indices if index} | self.program.entry_letters
+        taken = {index.name for index in indices if index} | self.program.entry_letters
         first, second = (lettered(side, self.program.axis, taken) for side in sides)
         return first, second
 
@@ -142,7 +143,7 @@ class _Reader:
         if axes not in ((), array.axes):
             raise ProgramError(f"{name} has axes {_shown(array.axes)}, its value {_shown(axes)}")
         indices = self._letters(array.axes, letters)
-        taken = {str(index.label) for index in indices if index} | letters | self.program.entry_letters
+        taken = {index.name for index in indices if index} | letters | self.program.entry_letters
         number = lettered(build(indices[len(indices) - len(axes) :]), self.program.axis, taken)
         if array.positive and not (is_known(number, "positive") or number == 0):
             raise InputError(f"{name} is declared positive, and {value} may not be")
@@ -153,22 +154,13 @@ class _Reader:
         indices: list[Idx | None] = []
         for axis in axes:
             index = fresh_letter(self.program.axis[axis.name], taken) if axis else None
-            taken |= {str(index.label)} if index else set()
+            taken |= {index.name} if index else set()
             indices.append(index)
         return tuple(indices)
 
 
 def _shown(axes: tuple[Dimension, ...]) -> str:
     return f"({', '.join(axis.name if axis else '1' for axis in axes)})"
-
-
-def _in_closed_forms(expr: Expr, record: Record) -> Expr:
-    """An expression with closed forms in place of derivatives: a closed form uses derivatives of later arrays only."""
-    for name in sorted(record.adjoint_arrays, key=record.program.rank.__getitem__):
-        form = record.adjoints[name]
-        entry = entry_of(record.adjoint_arrays[name].name, getattr(form.entry, "indices", ()))
-        expr = unfolded(expr, entry, form.index)
-    return expr
 
 
 def _specialised(program: Program, given: Iterable[tuple[Expr, Expr]]) -> Program:

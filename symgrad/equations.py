@@ -13,7 +13,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.errors import ProgramError
 from symgrad.functions import absolute, clip, real
 from symgrad.index_letters import fresh_letter
-from symgrad.notation import Array, Legible, array_names, entries, indices_of, name_of, renamed
+from symgrad.notation import Array, Legible, array_names, entries, indices_of, name_of, parts_of, renamed
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def abbreviation(entry: Expr, rhs: Expr | float) -> Definition:
 def _exact(rhs: Expr | float) -> Expr:
     """The right side with floats as fractions (0.1 is 1/10), and with this package's absolute value for SymPy's."""
     side = real(sympify(rhs))
-    return side.xreplace({number: Rational(str(number)) for number in side.atoms(Float)})
+    return side.xreplace({number: Rational(str(number)) for number in parts_of(side, Float)})
 
 
 @lru_cache(maxsize=4096)
@@ -64,12 +64,12 @@ def why_no_number(rhs: Expr) -> str | None:
     """Why a right side has no real value anywhere; None if it may have one."""
     if rhs.has(zoo, nan, oo):
         return "is not finite: division by zero, or a logarithm of 0"
-    if any(power.base.is_zero for power in rhs.atoms(Pow)):
+    if any(power.base.is_zero for power in parts_of(rhs, Pow)):
         return "is not finite: 0 to a power that may be negative"
-    roots = (p for p in rhs.atoms(Pow) if p.base.is_negative and p.exp.is_integer is not True)
+    roots = (p for p in parts_of(rhs, Pow) if p.base.is_negative and p.exp.is_integer is not True)
     if (root := next(roots, None)) is not None:
         return f"is not real: {root.base} is negative, and the exponent {root.exp} is not an integer"
-    if any(call.args[0].is_negative for call in rhs.atoms(log)) or rhs.has(I):
+    if any(call.args[0].is_negative for call in parts_of(rhs, log)) or rhs.has(I):
         return "is not real: a root or a logarithm of a negative number"
     return None
 
@@ -143,7 +143,7 @@ class Assumption(Legible):
         if not (isinstance(left, Sum) and isinstance(left.function, Indexed) and len(left.limits) == 1):
             return False
         indices, (index, *_) = left.function.indices, left.limits[0]
-        is_number = right.is_real and not right.atoms(Idx) and all(s.is_integer for s in right.free_symbols)
+        is_number = right.is_real and not parts_of(right, Idx) and all(s.is_integer for s in right.free_symbols)
         return bool(is_number and index in indices and len(set(indices)) == len(indices))
 
     @property
@@ -194,7 +194,7 @@ def one_hot(array: Array, key: str = "A1") -> tuple[Assumption, Assumption]:
     row sums to one has ``key`` + "b".  Raises ``ProgramError`` for a scalar.
     """
     *rows, k = _row_letters(array)
-    j = fresh_letter(array.axes[-1], {str(i.label) for i in (*rows, k)}, bound=True)
+    j = fresh_letter(array.axes[-1], {i.name for i in (*rows, k)}, bound=True)
     entry, other = array[(*rows, k)], array[(*rows, j)]
     words = f"each entry of {array.name} is 0 or 1, and at most one of a row is 1"
     return Assumption(f"{key}a", words, entry * other, KroneckerDelta(k, j) * entry), rows_sum_to_one(array, f"{key}b")
@@ -234,5 +234,5 @@ def _letters(array: Array) -> list[Idx]:
     """An index for each axis of an array."""
     indices: list[Idx] = []
     for axis in array.axes:
-        indices.append(fresh_letter(axis, {str(i.label) for i in indices}, bound=True))
+        indices.append(fresh_letter(axis, {i.name for i in indices}, bound=True))
     return indices

@@ -17,17 +17,19 @@ from sympy.tensor.indexed import Idx
 from symgrad.canonical import canonical
 from symgrad.equations import Definition, Domain
 from symgrad.errors import InputError
-from symgrad.matrix_functions import OF_MATRICES
 from symgrad.notation import (
     Array,
     array_names,
     axis_name,
     bound_indices,
+    entry_of,
     free_indices,
     indices_of,
     name_of,
+    parts_of,
     renamed,
     sum_over,
+    unfolded,
 )
 from symgrad.program import Program
 from symgrad.steps import Record
@@ -84,6 +86,15 @@ def _sigmoid(definition: Definition) -> Probabilities | None:
     return Probabilities(definition.name, -exponential.args[0], None)
 
 
+def in_closed_forms(expr: Expr, record: Record) -> Expr:
+    """An expression with closed forms in place of derivatives: a closed form uses derivatives of later arrays only."""
+    for name in sorted(record.adjoint_arrays, key=record.program.rank.__getitem__):
+        form = record.adjoints[name]
+        entry = entry_of(record.adjoint_arrays[name].name, getattr(form.entry, "indices", ()))
+        expr = unfolded(expr, entry, form.index)
+    return expr
+
+
 # --- labels -------------------------------------------------------------------------------------------------------
 
 
@@ -93,7 +104,8 @@ def takes_labels(record: Record, array: Array) -> bool:
     It may if the program assumes that its rows sum to one.  It also may if the program has probabilities over the same
     axes, the output depends on the input, its gradient is not asked for, and it is a target (see ``is_target``).
     """
-    if len(array.axes) != 2 or array.axes[0] == array.axes[1]:
+    upstream = [gradient for _, gradient in record.program.upstream]
+    if len(array.axes) != 2 or array.axes[0] == array.axes[1] or array.name in upstream:
         return False
     ones = [a.lhs for a in record.program.assumptions if a.is_sum and a.rhs == 1]
     if any(s.function.base.name == array.name and bound_indices(s) == s.function.indices[1:] for s in ones):
@@ -113,7 +125,7 @@ def labelled(record: Record) -> list[str]:
 def is_target(record: Record, array: Array) -> bool:
     """Whether no sum contracts an input with another input, as it would a matrix of features or weights."""
     others = {a.name for a in record.program.inputs if a.axes} - {array.name}
-    sums = [total for d in record.program.ordered for total in d.rhs.atoms(Sum)]
+    sums = [total for d in record.program.ordered for total in parts_of(d.rhs, Sum)]
     return not any(_is_contracted(total, array, others) for total in sums)
 
 
@@ -161,28 +173,14 @@ class Reduction:
 
 
 def reduction_of(program: Program) -> Reduction | None:
-    """The sum that the output is; None where its equation is not a single sum."""
+    """The sum that the output is; None where its equation is not a single sum, and for a layer."""
+    if program.upstream:
+        return None
     rhs = program.definitions[program.output].rhs
     sums = [f for f in Mul.make_args(rhs) if isinstance(f, Sum)]
     if len(sums) != 1:
         return None
     return Reduction(Counter(axis_name(i) for i in bound_indices(sums[0])), *fraction(rhs / sums[0]))
-
-
-# --- inverses -----------------------------------------------------------------------------------------------------
-
-
-def inverted(program: Program) -> frozenset[str]:
-    """The names of the matrices of which the equations use the inverse or the determinant."""
-    return frozenset(call.matrix for definition in program.ordered for call in definition.rhs.atoms(*OF_MATRICES))
-
-
-def with_room(program: Program, sizes: Mapping[str, int]) -> dict[str, int]:
-    """The sizes, with axes that no inverted matrix has enlarged beyond those that one has: X^T X has an inverse only if
-    X has more rows than columns."""
-    inside = {axis.name for name in inverted(program) for axis in program.arrays[name].axes}
-    most = max((sizes[name] for name in inside), default=0)
-    return {name: size if name in inside else max(size, most + 1) for name, size in sizes.items()}
 
 
 # --- sizes --------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from sympy import Expr, Indexed, Sum
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.notation import Axis, axis_name, bound_indices, free_indices, with_bound
+from symgrad.notation import Axis, axis_name, bound_indices, free_indices, parts_of, with_bound
 
 
 def fresh_letter(axis: Axis, taken: set[str], *, bound: bool = False) -> Idx:
@@ -54,16 +54,16 @@ def lettered(expr: Expr, axes: Mapping[str, Axis], taken: Iterable[str] = (), ab
 
     Where ``expr`` continues a line ``above``, a sum keeps the letter that the same entries have there.
     """
-    outside = {str(i.label) for i in free_indices(expr)} | set(taken)
+    outside = {i.name for i in free_indices(expr)} | set(taken)
     order = list(axes)
-    slots_above = {} if above is None else _slots(above, {i for s in above.atoms(Sum) for i in bound_indices(s)})
+    slots_above = {} if above is None else _slots(above, {i for s in parts_of(above, Sum) for i in bound_indices(s)})
 
     def letter(index: Idx, body: Basic, used: set[str]) -> Idx:
         slots = _slots(body, {index})[index]
         shared = {
             old: len(slots & slots_of_old)
             for old, slots_of_old in slots_above.items()
-            if axis_name(old) == axis_name(index) and str(old.label) not in used
+            if axis_name(old) == axis_name(index) and old.name not in used
         }
         best = max(shared.values(), default=0)
         kept = sorted((old for old, count in shared.items() if count == best > 0), key=str)
@@ -71,11 +71,11 @@ def lettered(expr: Expr, axes: Mapping[str, Axis], taken: Iterable[str] = (), ab
         return kept[0] if kept and usual not in kept else usual
 
     def conventional(total: Sum, known: Mapping[Idx, Idx]) -> dict[Idx, Idx]:
-        used = outside | {str(i.label) for i in known.values()}
+        used = outside | {i.name for i in known.values()}
         letters: dict[Idx, Idx] = {}
         for index in sorted(bound_indices(total), key=lambda i: order.index(axis_name(i))):
             letters[index] = letter(index, total.function, used)
-            used = used | {str(letters[index].label)}
+            used = used | {letters[index].name}
         return letters
 
     return with_bound(expr, conventional)
@@ -84,7 +84,7 @@ def lettered(expr: Expr, axes: Mapping[str, Axis], taken: Iterable[str] = (), ab
 def _slots(expr: Basic, indices: Collection[Idx]) -> dict[Idx, set[tuple[str, int]]]:
     """Where each index occurs in ``expr``: names of arrays with the position of the index."""
     slots: dict[Idx, set[tuple[str, int]]] = {index: set() for index in indices}
-    for entry in expr.atoms(Indexed):
+    for entry in parts_of(expr, Indexed):
         for position, index in enumerate(entry.indices):
             if index in slots:
                 slots[index].add((entry.base.name, position))

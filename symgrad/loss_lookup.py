@@ -93,7 +93,9 @@ def _from_module(text: str) -> Loss:
     if name in losses:
         return losses[name]
     if hasattr(module, name):
-        raise InputError(f"{where}: {name} is not a loss; declare it with @symgrad.loss(shapes=...)")
+        raise InputError(
+            f"{where}: {name} is not a loss; declare it with @symgrad.loss(shapes=...), or a layer with @symgrad.layer"
+        )
     if not losses:
         raise InputError(f"{where} has no losses; declare one with @symgrad.loss(shapes=...)")
     near = get_close_matches(name, losses, n=1)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
+from types import MappingProxyType
 from unicodedata import normalize
 
 from sympy import Rational
@@ -22,7 +23,7 @@ GREEK = {
 }
 # fmt: on
 SHORT = {"lam": "lambda", "Lam": "Lambda"}  # Python programs write lam, since lambda is a keyword
-ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303"}
+ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303", "dot": "\u0307"}
 # fmt: off
 # The capital Greek letters that look like Latin ones, by their English names.
 LATIN = {
@@ -35,7 +36,7 @@ INVERSE = "_inv"
 GREEK_CAPITALS = frozenset(["Upsilon", *(name.capitalize() for name in GREEK)]) - (LATIN.keys() - {"Upsilon"})
 """The capital Greek letters that TeX has a macro for."""
 PRINTED = re.compile(
-    r"(?:\\(?P<accent>hat|bar|tilde)\s*)?(?P<brace>\{)?(?:\\(?:var(?=epsilon|phi))?(?P<macro>[A-Za-z]+)|(?P<plain>\w+))"
+    r"(?:\\(?P<accent>hat|bar|tilde|dot)\s*)?(?P<brace>\{)?(?:\\(?:var(?=epsilon|phi))?(?P<macro>[A-Za-z]+)|(?P<plain>\w+))"
     r"(?(brace)\})(?:_\{?(?P<mark>\w+)\}?)?"
 )
 
@@ -143,6 +144,23 @@ def printed_name(text: str) -> str:
 def is_alike(name: str, others: Iterable[str]) -> bool:
     """Whether an array or its entries would look like one of ``others``."""
     return any(look(name) == look(other) or entry_look(name) == entry_look(other) for other in others)
+
+
+def alike_in_print(
+    axes: Iterable[str], known: Mapping[str, bool], printed: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[str]:
+    """Which names of axes and of ``known`` arrays look the same in print, where a reader would take one for the other.
+
+    ``known`` says whether an array has entries; ``printed`` are names in print that differ from an array's own.
+    """
+    looks = [(f"the axis {name}", name) for name in axes] + [(n, look(printed.get(n, n))) for n in known]
+    entries = [(name, entry_look(printed.get(name, name))) for name, has_entries in known.items() if has_entries]
+    for names in (looks, entries):
+        seen: dict[str, str] = {}
+        for name, shown in names:
+            if shown in seen:
+                yield f"{seen[shown]} and {name} are both written {shown}: rename one"
+            seen[shown] = name
 
 
 def same_look(name: str, known: Iterable[str]) -> str:

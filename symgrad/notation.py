@@ -92,7 +92,7 @@ class Array:
     def __getitem__(self, indices: Idx | tuple[Idx, ...]) -> Expr:
         """The entry at some indices; ``Program`` checks that they run over the right axes."""
         every = indices if isinstance(indices, tuple) else (indices,)
-        return self.base if not self.axes and not every else Indexed(self.base, *every)
+        return self.base if not self.axes and not every else _entry(self.base, every)
 
     @property
     def has_matrix(self) -> bool:
@@ -154,9 +154,22 @@ def free_indices(expr: Basic) -> frozenset[Idx]:
 
 
 @lru_cache(maxsize=16384)
+def parts_of(expr: Basic, *kinds: type[Basic]) -> frozenset[Basic]:
+    """The subexpressions of some kinds, as ``expr.atoms(*kinds)`` gives them, but none from within an entry's array, a
+    matrix's name or an index: there are nine tenths of all nodes."""
+    occurring, waiting = set(), [expr]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, kinds):
+            occurring.add(part)
+        inside = () if isinstance(part, Idx) else part.args
+        waiting += inside[1:] if isinstance(part, Indexed) else inside[2:] if isinstance(part, OF_MATRICES) else inside
+    return frozenset(occurring)
+
+
 def every_index(expr: Basic) -> frozenset[Idx]:
     """The free and bound indices of an expression."""
-    return frozenset(expr.atoms(Idx))
+    return parts_of(expr, Idx)
 
 
 def name_of(entry: Expr) -> str:
@@ -201,9 +214,8 @@ def array_names(expr: Basic) -> frozenset[str]:
 @lru_cache(maxsize=16384)
 def entries(expr: Basic, name: str) -> tuple[Expr, ...]:
     """The entries of the array ``name`` that occur in an expression, in a stable order."""
-    occurring = [e for e in expr.atoms(Indexed) if e.base.name == name]
-    if not occurring and name not in frozenset().union(*(call.names for call in expr.atoms(*OF_MATRICES))):
-        occurring = [s for s in expr.atoms(Symbol) if s.name == name and not s.is_integer]
+    occurring = [e for e in parts_of(expr, Indexed) if e.base.name == name]
+    occurring += [s for s in parts_of(expr, Symbol) if s.name == name and not s.is_integer]
     return tuple(sorted(occurring, key=lambda e: e.sort_key()))
 
 
@@ -264,23 +276,34 @@ def _substituted(expr: Basic, known: Mapping[Idx, Idx], parts: Mapping[Basic, Ba
 
     ``name`` names bound indices, outermost first.  Every substitution of the package ends here.
     """
+    moved = {i: new for i in free_indices(expr) if (new := known.get(i, i)) != i}
     if expr in parts:
-        return replaced(parts[expr], {i: known[i] for i in free_indices(expr) if known.get(i, i) != i})
+        return replaced(parts[expr], moved) if moved else parts[expr]
     if isinstance(expr, Idx):
         return known.get(expr, expr)
-    if not expr.args or not (parts or height(expr) or any(known.get(i, i) != i for i in free_indices(expr))):
+    names_of_arrays = array_names(expr) if parts else frozenset[str]()
+    is_whole = not any(array_names(old) <= names_of_arrays for old in parts) if parts else not height(expr)
+    if not expr.args or (is_whole and not moved):
         return expr
     if isinstance(expr, Indexed):
         return _entry(parts.get(expr.base, expr.base), tuple(known.get(i, i) for i in expr.indices))
     if isinstance(expr, Sum):
-        if len(expr.limits) > len({*(bound := bound_indices(expr))}):  # SymPy merges two sums over one index
-            expr = sum_over(sum_over(expr.function, bound[:-1]), bound[-1:])
+        bound = bound_indices(expr)
+        if len(bound) > len({*bound}):  # SymPy merges two sums over one index
+            expr, bound = sum_over(sum_over(expr.function, bound[:-1]), bound[-1:]), bound[-1:]
         names = name(expr, known)
-        return sum_over(_substituted(expr.function, {**known, **names}, parts, name), names.values())
+        body = _substituted(expr.function, {**known, **names}, parts, name)
+        return expr if body is expr.function and bound == (*names.values(),) else sum_over(body, names.values())
     args = tuple(_substituted(arg, known, parts, name) for arg in expr.args)
     if isinstance(expr, selection) and args[1] in _from_outside(expr.args[0], {expr.args[1]}, known, parts):
         raise IndicesCoincide(f"the index {args[1]} would be both the row and the position in it in {expr}")
-    return expr if args == expr.args else expr.func(*args)
+    is_same = hash(args) == hash(expr.args) and args == expr.args  # hashes are remembered, and differ at once
+    return expr if is_same else _rebuilt(expr.func, args)
+
+
+@lru_cache(maxsize=16384)  # SymPy remembers a thousand
+def _rebuilt(function: Callable[..., Basic], args: tuple[Basic, ...]) -> Basic:
+    return function(*args)
 
 
 def _from_outside(
@@ -320,7 +343,7 @@ def unfolded(expr: Expr, entry: Expr, value: Expr) -> Expr:
     """
     indices = indices_of(entry)
     other = free_indices(value).difference(indices)
-    if other and any(other.intersection(bound_indices(total)) for total in expr.atoms(Sum)):
+    if other and any(other.intersection(bound_indices(total)) for total in parts_of(expr, Sum)):
         expr = freshen(expr, other)
     at = {e: dict(zip(indices, indices_of(e), strict=True)) for e in entries(expr, name_of(entry))}
     return replaced(expr, {e: renamed(value, letters) for e, letters in at.items()})

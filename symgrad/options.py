@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from symgrad.errors import shown
-from symgrad.losses import LOSSES
+from symgrad.losses import CATALOGUE
 from symgrad.version import VERSION
 
 LOSS = "a catalogue name (see `symgrad losses`), or your own loss: file.py:name, package.module:name"
@@ -181,4 +181,4 @@ def parser(runs: Mapping[str, Run]) -> Parser:
 
 def _completed(argument: argparse.Action) -> None:
     """Let argcomplete propose the catalogue for an argument; the shell adds files where no loss fits."""
-    argument.completer = lambda **_: LOSSES  # type: ignore[attr-defined]
+    argument.completer = lambda **_: CATALOGUE  # type: ignore[attr-defined]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sympy as sp
 from sympy import Add, Indexed, MatAdd, MatMul, MatrixExpr, MatrixSymbol, S
 from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
 
 from symgrad.functions import absolute, equal, step, where
 from symgrad.special_functions import digamma, gammaln, trigamma
@@ -47,6 +48,8 @@ def is_indicator(expr: Basic) -> bool:
 def differentiated_calls(expr: Basic) -> set[sp.Function]:
     """The calls whose derivatives the derivative of an expression uses: not those in the conditions of choices, which
     are constant where the choice is differentiated, nor absolute values in a branch not taken at their kinks."""
+    if isinstance(expr, (sp.Indexed, Idx)):
+        return set()
     if not isinstance(expr, where):
         inner = set[sp.Function]().union(*map(differentiated_calls, expr.args))
         return inner | {expr} if isinstance(expr, sp.Function) else inner

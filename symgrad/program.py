@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
-from types import MappingProxyType
 
 from sympy import Expr, Indexed, Sum, Symbol
 from sympy.core.basic import Basic
@@ -17,7 +16,7 @@ from symgrad.errors import ProgramError, nested
 from symgrad.functions import selection
 from symgrad.index_letters import with_spares
 from symgrad.matrix_functions import OF_MATRICES, inverse
-from symgrad.names import entry_look, look
+from symgrad.names import alike_in_print
 from symgrad.notation import (
     Array,
     Axis,
@@ -43,6 +42,8 @@ class Program(Legible):
     ``labels`` pairs inputs that are one-hot rows with the names of their integer labels in generated functions.
     ``facts`` are statements about the gradient, and ``about`` says in words what it means, as ``symgrad.loss`` takes
     them.  ``names`` pairs arrays with names to print, ``("W", "theta")``; ``vectors="bold"`` is for matrix notation.
+    ``upstream`` pairs the outputs of a layer with their upstream gradients, inputs of the same axes, ``("O", "dO")``;
+    then ``output`` is the sum of the products of their entries, which stands for any loss that has these gradients.
 
     Raises ``ProgramError`` where an array is undefined or defined twice, equations are circular, an index runs over
     the wrong axis, is unbound or is bound twice, the output is not a scalar, or a default is not a number.
@@ -61,6 +62,7 @@ class Program(Legible):
     about: str = ""
     names: tuple[tuple[str, str], ...] = ()
     vectors: str = ""
+    upstream: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -128,6 +130,11 @@ class Program(Legible):
                 del waiting[name]
         return known
 
+    @property
+    def results(self) -> tuple[str, ...]:
+        """The arrays that generated code returns beside the gradients: the outputs of a layer, or the output."""
+        return tuple(name for name, _ in self.upstream) or (self.output,)
+
     def uses(self, name: str) -> frozenset[str]:
         """The arrays on which ``name`` depends directly or through abbreviations."""
         return self._uses.get(name, frozenset())
@@ -153,6 +160,18 @@ class Program(Legible):
     def varying_ancestors(self) -> dict[str, frozenset[str]]:
         """All arrays with respect to which each array may have a nonzero derivative."""
         return self._closure(varying_names)
+
+    @cached_property
+    def inverted(self) -> frozenset[str]:
+        """The names of the matrices of which the equations use the inverse or the determinant."""
+        return frozenset(call.matrix for definition in self.ordered for call in definition.rhs.atoms(*OF_MATRICES))
+
+    def with_room(self, sizes: Mapping[str, int]) -> dict[str, int]:
+        """The sizes, with axes that no inverted matrix has enlarged beyond those that one has: X^T X has an inverse if
+        X has more rows than columns."""
+        inside = {axis.name for name in self.inverted for axis in self.arrays[name].axes}
+        most = max((sizes[name] for name in inside), default=0)
+        return {name: size if name in inside else max(size, most + 1) for name, size in sizes.items()}
 
     def _closure(self, names: Callable[[Expr], frozenset[str]], nodes: bool = True) -> dict[str, frozenset[str]]:
         """For each array, ``names`` of its equation and recursively of theirs; through nodes only if ``nodes``."""
@@ -229,7 +248,7 @@ def _faults(program: Program) -> Iterator[str]:
         if len(set(e.indices)) < len(e.indices):
             yield f"an index occurs twice on the left side {e.entry}"
         known[e.name] = tuple(axis[axis_name(i)] for i in e.indices)
-    yield from alike_in_print(program.axes, known)
+    yield from alike_in_print(axis, {name: bool(over) for name, over in known.items()})
     for e in program.equations:
         if (why := why_no_number(e.rhs)) is not None:
             yield f"{e.name} {why}"
@@ -248,7 +267,7 @@ def _faults(program: Program) -> Iterator[str]:
             )
     sides = [(e.entry, e.rhs) for e in program.equations] + [(a.lhs, a.rhs) for a in program.assumptions]
     for i in sorted({i for pair in sides for side in pair for i in every_index(side)}, key=str):
-        if not str(i.label).isidentifier() or i != axis[axis_name(i)].index(str(i.label)):
+        if not i.name.isidentifier() or i != axis[axis_name(i)].index(i.name):
             yield f"the label of the index {i} is not an identifier: use Axis.index"
     if program.output not in {e.name for e in program.equations}:
         yield f"the output {program.output} is not defined by an equation"
@@ -275,20 +294,6 @@ def _faults_of_defaults(program: Program) -> Iterator[str]:
 def _faults_of_name(program: Program, name: str) -> Iterator[str]:
     if not name.isidentifier() or name in {a.name for a in program.axes}:
         yield f"{name!r} cannot name an array: use an identifier that is not the name of an axis"
-
-
-def alike_in_print(
-    axes: Iterable[Axis], known: Mapping[str, tuple[Axis, ...]], printed: Mapping[str, str] = MappingProxyType({})
-) -> Iterator[str]:
-    """Which names look the same in print, where a reader would take one for the other."""
-    looks = [(f"the axis {a.name}", a.name) for a in axes] + [(n, look(printed.get(n, n))) for n in known]
-    entries = [(name, entry_look(printed.get(name, name))) for name, over in known.items() if over]
-    for names in (looks, entries):
-        seen: dict[str, str] = {}
-        for name, shown in names:
-            if shown in seen:
-                yield f"{seen[shown]} and {name} are both written {shown}: rename one"
-            seen[shown] = name
 
 
 def _faults_of_side(

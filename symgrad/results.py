@@ -15,13 +15,13 @@ from warnings import warn
 from sympy import Expr, MatrixSymbol, Symbol
 from sympy.core.basic import Basic
 
-from symgrad.check.marks import Level, ProofReport
+from symgrad.check.marks import Level, Mark, ProofReport
 from symgrad.check.proof import prove
 from symgrad.errors import RefutedError, UndefinedWarning, nested
-from symgrad.notation import Array, replaced
+from symgrad.notation import Array, entry_of, indices_of, name_of, replaced
 from symgrad.render.phrases import lines_are
 from symgrad.render.text import expression_text, name_text, step_text
-from symgrad.steps import Convention, MatrixValue, Record, Step
+from symgrad.steps import Convention, MatrixValue, Partial, Record, Step
 
 
 class Displayed(ABC):
@@ -103,6 +103,35 @@ def _written_out(record: Record, name: str) -> Expr | None:
                 swaps[atom] = form
         value = replaced(value, swaps)
     return value
+
+
+@dataclass(frozen=True)
+class Jacobian:
+    """The derivative of the entry ``of`` of a layer's output with respect to the entry ``entry`` of an input.
+
+    ``index`` is a SymPy expression in the indices of both; ``mark`` says how it was proved.  ``record`` derives it from
+    the gradient that the layer passes back, as the derivative of this with respect to the upstream gradient.
+    """
+
+    of: Expr
+    entry: Expr
+    index: Expr
+    mark: Mark
+    record: Record
+
+    @classmethod
+    def find(cls, record: Record, gradient: str, names: tuple[str, str], proof: ProofReport) -> Jacobian:
+        """The Jacobian in the last line of ``record`` about the array ``gradient``.  ``names`` are those of the output
+        and the input, ``proof`` is that of the gradient."""
+        lines = [(s.number, s.subject, s.after) for s in record.steps if isinstance(s.subject, Partial)]
+        number, subject, after = [line for line in lines if name_of(line[1].of) == gradient][-1]
+        of, entry = (entry_of(n, indices_of(e)) for n, e in zip(names, (subject.wrt, subject.of), strict=True))
+        marks = (prove(record).marks[number - 1], *proof.marks)
+        return cls(of, entry, after, max(marks, key=lambda mark: mark.level), record)
+
+    def __repr__(self) -> str:
+        of, entry, index = (expression_text(e, self.record) for e in (self.of, self.entry, self.index))
+        return f"<∂{of}/∂{entry} = {index}: {self.mark.words}>"
 
 
 def closed_form_words(record: Record, name: str) -> str:

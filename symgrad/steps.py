@@ -5,13 +5,14 @@ Data only: the checker, renderers and code generators read records, and do not i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sympy import Expr, Indexed, Symbol
 from sympy.tensor.indexed import Idx
 
 from symgrad.equations import Assumption
-from symgrad.notation import Array, Legible
+from symgrad.notation import Array, Legible, name_of
 from symgrad.program import Program
 
 
@@ -105,6 +106,11 @@ class Step(Legible):
     conditions: tuple[Condition, ...] = ()
     conventions: tuple[Convention, ...] = ()
     picked: tuple[str, ...] = ()
+
+
+def product_names(steps: Iterable[Step]) -> set[str]:
+    """The names that lines give to products of arrays with their adjoints."""
+    return {name_of(step.subject.expr) for step in steps if isinstance(step.subject, Value) and step.rule == "name"}
 
 
 @dataclass(frozen=True)

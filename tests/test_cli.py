@@ -37,8 +37,10 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 def test_losses_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "losses")
     assert code == 0
-    names = [line.split()[0] for line in out.splitlines()]
+    losses, layers = out.removeprefix("Losses:\n").split("Layers, derived for an upstream gradient:\n")
+    names = [line.split()[0] for line in losses.splitlines()]
     assert names == list(symgrad.LOSSES) and {"softmax_mse", "softmax_cross_entropy", "focal"} < set(names)
+    assert [line.split()[0] for line in layers.splitlines()] == list(symgrad.LAYERS)
 
 
 def test_derive_prints_the_derivation_with_its_marks(capsys: pytest.CaptureFixture[str]) -> None:

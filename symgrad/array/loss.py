@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from sympy import Expr
 
-from symgrad.array.graph import Node, constant, exact, is_number, leaf, operand, shape_text, tracing
+from symgrad.array.graph import Node, Trace, constant, exact, is_number, leaf, operand, shape_text, tracing
 from symgrad.array.indexing import LabelIndex
 from symgrad.array.shape_grammar import ASSUMPTIONS, Shape, parse_shapes
 from symgrad.array.source_location import Location, defined_at, with_location
@@ -114,12 +114,14 @@ class Loss:
         with tracing(axes) as trace, nested(self.name):
             symbols = {shape.name: _symbol(shape, arrays[shape.name]) for shape in kept}
             args, keywords = self._arguments(symbols, fixed)
-            output = self._output(run(trace, self.name, self.function, args, keywords))
-            lowered = lower(output, trace.names, tuple(arrays.values()), axes)
+            returned = run(trace, self.name, self.function, args, keywords)
+            output, upstream = self._output(returned, trace, {*arrays, *own.values(), *(axis.name for axis in axes)})
+            inputs = (*arrays.values(), *upstream.values())
+            lowered = lower(output, trace.names, inputs, axes)
         program = Program(
             name=self.name,
             axes=axes,
-            inputs=tuple(arrays.values()),
+            inputs=inputs,
             equations=lowered.equations,
             output=lowered.output,
             assumptions=_assumptions(kept, arrays),
@@ -130,8 +132,9 @@ class Loss:
             about=self.about,
             names=tuple((own.get(n, n), printed) for n, printed in self.names.items() if n not in fixed),
             vectors=self.vectors,
+            upstream=tuple((name, gradient.name) for name, gradient in upstream.items()),
         )
-        return Traced(program, lowered.locations)
+        return Traced(program.with_nodes(upstream), lowered.locations)
 
     def _defaults(self, kept: Sequence[Shape]) -> tuple[tuple[str, Expr], ...]:
         """The default numbers of scalar inputs."""
@@ -174,19 +177,24 @@ class Loss:
             raise InputError(f"{self.name}: {shape.name} must be a number, got {value!r}")
         return Symbolic(constant(exact(value)))
 
-    def _output(self, value: Any) -> Node:
+    def _output(self, value: Any, trace: Trace, taken: set[str]) -> tuple[Node, dict[str, Array]]:
+        """The scalar to differentiate, and the upstream gradients of a layer, by output."""
+        node = self._returned(value, "the loss")
+        if node.real_axes:
+            raise ProgramError(
+                f"{self.name} returns an array {shape_text(node.axes)}: a loss must be a scalar, such as its np.mean; "
+                "declare a function that returns arrays with @symgrad.layer"
+            )
+        return node, {}
+
+    def _returned(self, value: Any, what: str) -> Node:
         if value is None:
-            raise ProgramError(f"{self.name} returns nothing: it must return the loss")
+            raise ProgramError(f"{self.name} returns nothing: it must return {what}")
         if is_number(value):
             raise ProgramError(f"{self.name} returns {value}, which does not depend on any input")
         if not isinstance(value, Symbolic):
-            raise ProgramError(f"{self.name} returns a {type(value).__name__}: it must return one scalar")
-        node = operand(value.node, self.name)
-        if node.real_axes:
-            raise ProgramError(
-                f"{self.name} returns an array {shape_text(node.axes)}: a loss must be a scalar, such as its np.mean"
-            )
-        return node
+            raise ProgramError(f"{self.name} returns a {type(value).__name__}: it must return {what}")
+        return operand(value.node, self.name)
 
 
 def _array(shape: Shape, shapes: Sequence[Shape]) -> Array:
@@ -270,17 +278,37 @@ def loss(
     Raises ``InputError``, with the function's line, for a mistake in ``shapes``, ``wrt``, ``axes`` or ``names``.
     """
 
-    def declare(function: Callable[..., Any]) -> Loss:
+    return declaration(Loss, shapes, wrt, name, summary, facts, about, axes, names, vectors)
+
+
+Kind = TypeVar("Kind", bound=Loss)
+
+
+def declaration(
+    kind: type[Kind],
+    shapes: str,
+    wrt: str | Sequence[str],
+    name: str | None,
+    summary: str | None,
+    facts: Sequence[str],
+    about: str,
+    axes: Mapping[str, str],
+    names: Mapping[str, str],
+    vectors: str,
+) -> Callable[[Callable[..., Any]], Kind]:
+    """The decorator with these options that declares a function as a ``kind`` of loss."""
+
+    def declare(function: Callable[..., Any]) -> Kind:
         wanted = wrt.replace(",", " ").split() if isinstance(wrt, str) else list(wrt)
         title = str(name or getattr(function, "__name__", ""))
-        title = title if title.isidentifier() else "loss"
+        title = title if title.isidentifier() else kind.__name__.lower()
         first_line: str = (inspect.getdoc(function) or "").split("\n")[0].rstrip(".")
         try:
             printed = {in_english(name): _printed(name, text) for name, text in names.items()}
             inputs = parse_shapes(shapes, axes, printed)
             default = [shape.name for shape in inputs if not shape.is_target]
             said = first_line if summary is None else summary
-            return Loss(function, inputs, wanted or default, title, said, facts, about, printed, vectors)
+            return kind(function, inputs, wanted or default, title, said, facts, about, printed, vectors)
         except InputError as error:
             raise with_location(InputError(f"{title}: {error}"), defined_at(function)) from None
 

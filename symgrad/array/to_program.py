@@ -47,7 +47,7 @@ def lower(
         rhs = node.build(Entries(named), indices)
         if (why := why_no_number(rhs)) is not None:
             raise with_location(ProgramError(f"{array.name} {why}"), node.location)
-        letters = {str(i.label) for i in indices if i is not None}
+        letters = {i.name for i in indices if i is not None}
         equations.append(Definition(entry, lettered(rhs, axis_by_name, taken | letters), True))
     locations = {array.name: node.location for node, array in named.items() if node.location is not None}
     return Lowered(classified(with_norms(equations)), names[output], locations)
@@ -57,7 +57,7 @@ def _letters(node: Node, taken: set[str]) -> Indices:
     """The free indices of a node's equation, in the conventional letters of its axes."""
     indices: list[Idx | None] = []
     for axis in node.axes:
-        used = taken | {str(i.label) for i in indices if i is not None}
+        used = taken | {i.name for i in indices if i is not None}
         indices.append(None if axis is None else fresh_letter(axis, used, bound=True))
     return tuple(indices)
 

@@ -12,7 +12,7 @@ from sympy.core.basic import Basic
 
 from symgrad.canonical import is_known
 from symgrad.functions import absolute, reciprocal, root
-from symgrad.notation import array_names, name_of
+from symgrad.notation import array_names, name_of, parts_of
 from symgrad.program import Program
 from symgrad.special_functions import cbrt, erfc, normal_sinc, sinc_slope
 
@@ -29,15 +29,15 @@ MONOTONE = {sp.exp, sp.log, sp.tanh, sp.sinh, sp.atan, sp.asinh, sp.erf, cbrt}
 
 def has_root(expr: Basic) -> bool:
     """Whether an expression has a root.  Modulo a prime a root is one of two numbers, not always the positive one."""
-    return expr.has(root) or not all(power.exp.is_Integer for power in expr.atoms(sp.Pow))
+    return bool(parts_of(expr, root)) or not all(power.exp.is_Integer for power in parts_of(expr, sp.Pow))
 
 
 def is_analytic(expr: Basic, program: Program) -> bool:
     """Whether an expression is known to be analytic on a connected domain: the arguments of roots and logarithms, and
     the divisors, are positive for all values."""
-    arguments = [p.base for p in expr.atoms(sp.Pow) if not (p.exp.is_Integer and p.exp > 0)]
-    arguments += [call.args[0] for call in expr.atoms(sp.log, sp.gamma, root, reciprocal)]
-    calls = [call for call in expr.atoms(sp.Function) if not isinstance(call, (sp.log, sp.gamma, root, reciprocal))]
+    arguments = [p.base for p in parts_of(expr, sp.Pow) if not (p.exp.is_Integer and p.exp > 0)]
+    arguments += [call.args[0] for call in parts_of(expr, sp.log, sp.gamma, root, reciprocal)]
+    calls = [call for call in parts_of(expr, sp.Function) if not isinstance(call, (sp.log, sp.gamma, root, reciprocal))]
     return all(is_positive(a, program) for a in arguments) and all(call.func in EVERYWHERE for call in calls)
 
 

@@ -35,10 +35,9 @@ from symgrad.check.numeric.true_values import ATTEMPTS, TrueValues
 from symgrad.check.obligations import Claim
 from symgrad.check.semantics import adjoint_names, meaning
 from symgrad.equations import Assumption
-from symgrad.facts import inverted, with_room
 from symgrad.functions import reciprocal, selection
 from symgrad.matrix_functions import OF_MATRICES, det, inverse
-from symgrad.notation import array_names, axis_name, bound_indices, name_of
+from symgrad.notation import array_names, axis_name, bound_indices, name_of, parts_of
 from symgrad.program import Program
 from symgrad.steps import Record, Total, Value
 
@@ -273,11 +272,11 @@ MOST_TERMS = 100_000
 
 def standard_shapes(program: Program) -> tuple[Sizes, ...]:
     """The shapes for a program, without repetitions; the seventh axis has the size of the first, and so on."""
-    inside = {axis.name for name in inverted(program) for axis in program.arrays[name].axes}
+    inside = {axis.name for name in program.inverted for axis in program.arrays[name].axes}
     shapes = []
     for series, size in zip(SERIES, INVERTED, strict=True):
         sizes = {axis.name: series[i % len(series)] for i, axis in enumerate(program.axes)}
-        shapes.append(_reduced(program, with_room(program, sizes | dict.fromkeys(inside, size))))
+        shapes.append(_reduced(program, program.with_room(sizes | dict.fromkeys(inside, size))))
     return tuple(dict.fromkeys(tuple(sizes.items()) for sizes in shapes))
 
 
@@ -330,9 +329,9 @@ def is_represented(claim: Claim) -> bool:
     program, adjoints = record.program, adjoint_names(record)
     while waiting:
         expr = waiting.pop()
-        if has_root(expr) or any(number != E for number in expr.atoms(NumberSymbol)):
+        if has_root(expr) or any(number != E for number in parts_of(expr, NumberSymbol)):
             return False
-        if any(call.func not in REPRESENTED for call in expr.atoms(Function)):
+        if any(call.func not in REPRESENTED for call in parts_of(expr, Function)):
             return False
         for name in array_names(expr) - reached:
             if name in program.definitions:

@@ -64,7 +64,7 @@ from symgrad.check.normal_form.translation import Normaliser
 from symgrad.check.semantics import abbreviations, write_out
 from symgrad.functions import MEANINGS, absolute, reciprocal, root, where
 from symgrad.matrix_functions import OF_MATRICES, det, named
-from symgrad.notation import array_names, axis_name, index_over, renamed, stand_in
+from symgrad.notation import array_names, axis_name, index_over, parts_of, renamed, stand_in
 from symgrad.piecewise import is_indicator
 from symgrad.program import Program
 from symgrad.special_functions import POSITIVE_WHERE_SMOOTH, cbrt, digamma, gammaln, trigamma
@@ -154,7 +154,7 @@ class Divisors:
         The zeros must be isolated and of a low enough order.  A root of sizes only is not differentiated.
         """
         written = write_out(base, self._program, set(self._program.definitions))
-        kinked = {call.func for call in written.atoms(Function)} - ANALYTIC - OF_POSITIVE
+        kinked = {call.func for call in parts_of(written, Function)} - ANALYTIC - OF_POSITIVE
         is_single = not kinked or (kinked <= {absolute} and is_known(written, "nonnegative"))
         return is_single and bool(array_names(written)) and bool(power * order_of_zeros(written) <= 1)
 
@@ -252,7 +252,7 @@ class _Known:
 
 def unclear_choice(*sides: Expr) -> str | None:
     """A message about a choice in a line whose condition is not known to be 0 or 1, or None."""
-    conditions = [choice.args[0] for side in sides for choice in sorted(side.atoms(where), key=str)]
+    conditions = [choice.args[0] for side in sides for choice in sorted(parts_of(side, where), key=str)]
     unclear = [condition for condition in conditions if not is_indicator(condition)]
     return f"nothing says that {_shown(unclear[0])} is 0 or 1, by which the line chooses" if unclear else None
 
@@ -287,7 +287,7 @@ def _facts(condition: Expr) -> Facts:
 
 def _shown(part: Basic) -> Basic:
     """An expression as a message shows it: the checker's own letters are replaced by the names of their axes."""
-    internal = [index for index in part.atoms(Idx) if str(index.label).startswith(RESERVED)]
+    internal = [index for index in part.atoms(Idx) if index.name.startswith(RESERVED)]
     letters = {index: index_over(axis_name(index).lower(), index.upper + 1) for index in internal}
     return renamed(part, letters) if letters else part
 

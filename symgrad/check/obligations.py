@@ -29,7 +29,7 @@ from symgrad.check.wellformed import Notation
 from symgrad.equations import Assumption
 from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, varying
-from symgrad.notation import array_names, free_indices, is_matrix, name_of
+from symgrad.notation import array_names, free_indices, is_matrix, name_of, parts_of
 from symgrad.piecewise import differentiated_calls
 from symgrad.program import Program
 from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
@@ -195,7 +195,7 @@ def foreign(program: Program, cited: Iterable[str]) -> str | None:
 
 @lru_cache(maxsize=64)
 def _conventions_of(program: Program) -> frozenset[str]:
-    calls = {call.func for definition in program.ordered for call in definition.rhs.atoms(Function)}
+    calls = {call.func for definition in program.ordered for call in parts_of(definition.rhs, Function)}
     return frozenset(MEANINGS[function].convention for function in calls & MEANINGS.keys())
 
 

@@ -116,7 +116,7 @@ def _derivative(of: Expr, wrt: Expr) -> Expr:
         inner = {mark: _derivative(call, wrt) for call, mark in marks.items()}
         total = _derivative(outer, wrt) + Add(*(outer.diff(mark) * slope for mark, slope in inner.items()))
         return replaced(total, {mark: call for call, mark in marks.items()})
-    free = sorted(free_indices(of), key=lambda i: (axis_name(i), str(i)))
+    free = sorted(free_indices(of), key=lambda i: (axis_name(i), i.name))
     standard = {index: index_over(f"{RESERVED}p{i}", axis_size(index)) for i, index in enumerate(free)}
     derivative = sympy_derivative(renamed(of, standard), wrt)
     letters = {new: old for old, new in standard.items()} | {i: i for i in indices_of(wrt)}

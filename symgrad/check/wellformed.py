@@ -86,8 +86,8 @@ class Notation:
         The checker's own letters are not identifiers.
         """
         axes: dict[str, str] = {}
-        for index in sorted({i for expr in written for i in every_index(expr)}, key=str):
-            letter = str(index.label)
+        for index in sorted({i for expr in written for i in every_index(expr)}, key=lambda i: i.name):
+            letter = index.name
             if not letter.isidentifier() or not self._is_index(index):
                 return f"{letter!r} is not the letter of an index over an axis of the program"
             if axes.setdefault(letter, axis_name(index)) != axis_name(index):
@@ -142,7 +142,7 @@ class Notation:
             isinstance(index, Idx)
             and index.upper is not None
             and index.lower == 0
-            and index == index_over(str(index.label), self._axes.get(axis_name(index)))
+            and index == index_over(index.name, self._axes.get(axis_name(index)))
         )
 
 

@@ -19,14 +19,14 @@ from symgrad.codegen.identifiers import RESERVED, free, part_name, python_names
 from symgrad.codegen.lowering import Lowering
 from symgrad.codegen.plan.kernels import numbers_chosen, rebuilt, weighted
 from symgrad.codegen.plan.masks import bounds_what_may_be_infinite
-from symgrad.codegen.plan.row_blocks import blocks_of
+from symgrad.codegen.plan.row_blocks import blocks_of, forward_and_backward
 from symgrad.codegen.plan.schedule import Assignment, uses_of, written_out
 from symgrad.codegen.plan.solutions import inverses, refuse_inverses, solved, without_unread
 from symgrad.codegen.plan.stable_forms import evaluated
 from symgrad.codegen.temporaries import owns_memory
 from symgrad.equations import Assumption
 from symgrad.facts import labelled
-from symgrad.notation import array_names, entry_of, free_indices, freshen, index_over, replaced
+from symgrad.notation import array_names, entry_of, free_indices, freshen, index_over, parts_of, replaced
 from symgrad.steps import Record
 
 
@@ -56,9 +56,10 @@ class Plan:
     """The plan of ``record``.
 
     - ``before``, ``main``, ``after``: the assignments. ``main`` is evaluated for each block of ``count`` rows, as
-      ``blocks`` says; without blocks, it has all assignments.
+      ``blocks`` says; without blocks, it has all assignments. For a layer, ``before`` is the forward function and
+      ``main`` the backward function.
     - ``checks``: pairs of a number that is 0 if an assumption holds, and the words for it; evaluated before ``main``.
-    - ``output``, ``gradients``, ``row_results`` (what a block returns): nodes, with the order of axes if it matters.
+    - ``results``, ``gradients``, ``row_results`` (what a block returns): nodes, with the order of axes if it matters.
     - ``lowered``: the whole plan, for the proof.
     - ``names``: the Python name of every array. ``taken``: all names in use.
     - ``labels``: the inputs that may be given as labels. ``rowwise``: those with an entry for each row.
@@ -73,7 +74,10 @@ class Plan:
         taken = {a.name for a in record.program.inputs} | {a.name for a in (*equations.assignments, *chosen)} | RESERVED
         taken |= {axis.name for axis in record.program.axes}
         assignments = repeats_named(chosen, taken)
-        self.blocks = blocks = blocks_of(record.program, assignments, record.assumptions_used, taken)
+        if record.program.upstream:
+            self.blocks = blocks = forward_and_backward(record.program, assignments)
+        else:
+            self.blocks = blocks = blocks_of(record.program, assignments, record.assumptions_used, taken)
         self.rowwise = {a.name: a for a in record.program.inputs if a.axes and a.axes[0].name == blocks.axis}
         every = [*blocks.before, *blocks.rows, *blocks.after]
         names = (*record.program.arrays, *(a.name for a in every))
@@ -89,7 +93,7 @@ class Plan:
         uses = uses_of(every)
         once = {a.name for a in every if a.is_helper and (a.is_output or uses[a.name] == 1)}
         self.lowered = Lowered(record, equations.assignments, every, once, meant)
-        self._returned = {record.program.output, *equations.schedule.gradients.values()}
+        self._returned = {*record.program.results, *equations.schedule.gradients.values()}
         self._renamed = {n for a in every if a.is_output and a.is_helper for n in array_names(a.rhs)}
         self._constants: set[str] = set()  # Python numbers, which have no dtype
         self.lowered.inlined -= {a.name for a in blocks.before}
@@ -106,9 +110,9 @@ class Plan:
             lowering.store(name, letters if name in self._returned else node.letters, letters)
         lowering.rows = ""
         self.after = self._section(blocks.after)
-        self.output = self._result(record.program.output)
+        self.results = [self._result(name) for name in record.program.results]
         self.gradients = {name: self._result(equations.schedule.gradients[name]) for name in record.wrt}
-        self._drop_inverses([node for node, _ in (self.output, *self.gradients.values(), *self.row_results.values())])
+        self._drop_inverses([node for node, _ in (*self.results, *self.gradients.values(), *self.row_results.values())])
 
     @property
     def alone(self) -> set[str]:
@@ -143,7 +147,8 @@ class Plan:
     def _assigned(self, assignment: Assignment) -> Iterator[ir.Assign]:
         """An equation as an assignment; none if it is inlined into its one user."""
         name, lowering = assignment.name, self._lowering
-        node = solved(lowering.right_side(assignment), inverses(self.lowered.program))
+        is_layer = bool(self.record.program.upstream)  # its backward function reads the inverse that is saved
+        node = solved(lowering.right_side(assignment), {} if is_layer else inverses(self.lowered.program))
         letters = assignment.indices if assignment.is_output else lowering.layout(assignment.indices)
         is_constant = not node.letters and ir.loads(node) <= self._constants
         is_number = is_constant and name in self._returned | self._renamed
@@ -219,7 +224,7 @@ def _largest_repeated(assignments: Sequence[Assignment]) -> Key | None:
     counts = Counter(_key(part)[0] for part in parts)
     several = [expr for expr, count in counts.items() if count > 1]
     largest = max(several, key=lambda e: (e.count_ops(), str(e)), default=S.Zero)
-    indices = tuple(sorted(free_indices(largest), key=lambda index: int(str(index.label)[len(NUMBERED) :])))
+    indices = tuple(sorted(free_indices(largest), key=lambda index: int(index.name[len(NUMBERED) :])))
     return (largest, indices) if several else None
 
 
@@ -228,7 +233,7 @@ def _is_costly(expr: Basic) -> bool:
     """Whether an expression is worth a name: it has a call, a fractional power or a sum, and no more axes than they."""
     if not isinstance(expr, (Add, Mul, Pow, Function)) or isinstance(expr, weighted):
         return False
-    parts = expr.atoms(Indexed, Sum, Function, Pow)
+    parts = parts_of(expr, Indexed, Sum, Function, Pow)
     entries = [part for part in parts if isinstance(part, Indexed)]
     is_call = isinstance(expr, Function) or (isinstance(expr, Pow) and not expr.exp.is_Integer)
     if not entries or (not is_call and any(isinstance(part, Sum) for part in parts)):
@@ -244,7 +249,7 @@ def _is_costly(expr: Basic) -> bool:
 def _key(expr: Expr) -> Key:
     """Number the indices: those of the widest entry come first, in its order, then the others as they occur."""
     expr, free = freshen(expr), free_indices(expr)
-    widest = min(expr.atoms(Indexed), key=lambda entry: (-len(entry.indices), str(entry)))
+    widest = min(parts_of(expr, Indexed), key=lambda entry: (-len(entry.indices), str(entry)))
     letters = tuple(i for i in dict.fromkeys([*widest.indices, *preorder_traversal(expr)]) if i in free)
     numbers = {i: index_over(f"{NUMBERED}{position}", i.upper + 1) for position, i in enumerate(letters)}
     return replaced(expr, numbers), letters

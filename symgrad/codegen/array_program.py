@@ -215,7 +215,7 @@ def relettered(node: Node, names: Mapping[Idx, Idx]) -> Node:
     """The same node over other indices; bound letters that would be captured are renamed."""
     names = {old: new for old, new in names.items() if old != new and old not in node.bound}
     if clash := set(node.bound) & set(names.values()):
-        names |= {i: Idx(Dummy(str(i.label), integer=True), i.upper + 1) for i in clash}
+        names |= {i: Idx(Dummy(i.name, integer=True), i.upper + 1) for i in clash}
     return _with_fields(node, lambda part: relettered(part, names), names) if names else node
 
 

@@ -28,7 +28,17 @@ from symgrad.engine.named_functions import written_out as in_formulas
 from symgrad.engine.summation import ordered_sums
 from symgrad.equations import abbreviation, node
 from symgrad.index_letters import fresh_letter, lettered
-from symgrad.notation import Array, array_names, axis_name, free_indices, indices_of, name_of, renamed, replaced
+from symgrad.notation import (
+    Array,
+    array_names,
+    axis_name,
+    free_indices,
+    indices_of,
+    name_of,
+    parts_of,
+    renamed,
+    replaced,
+)
 from symgrad.program import Program
 from symgrad.steps import Largest, Record, Step, Total, Value
 
@@ -151,7 +161,7 @@ class _Writer:
 
     def _two_sides(self, expr: Expr) -> None:
         """State that the two forms between which a kernel chooses are equal."""
-        for kernel in sorted(expr.atoms(sigmoid, logaddexp), key=str):
+        for kernel in sorted(parts_of(expr, sigmoid, logaddexp), key=str):
             u = kernel.args[-1]
             letters = sorted(free_indices(kernel), key=lambda i: (axis_name(i), str(i)))  # which do not matter
             both = {numbered(k, letters) for k in (kernel, kernel.func(*kernel.args[:-1], -u))}
@@ -175,7 +185,7 @@ def _origins(record: Record) -> dict[str, int]:
     """For each array the line that defines it; for an adjoint the last line about it."""
     origins: dict[str, int] = {}
     for step in record.steps:
-        if isinstance(step.subject, Value) and step.rule == "definition":
+        if isinstance(step.subject, Value) and step.rule in ("definition", "name"):
             origins[name_of(step.subject.expr)] = step.number
         elif isinstance(step.subject, Total):
             name = name_of(step.subject.wrt)
@@ -188,7 +198,7 @@ def _origins(record: Record) -> dict[str, int]:
 def _in_conventional_letters(shift: Shift, program: Program) -> Shift:
     letters: dict[Idx, Idx] = {}
     for index in dict.fromkeys((*indices_of(shift.shifted), *shift.rows, *shift.columns)):
-        taken = {str(new.label) for new in letters.values()} | program.entry_letters
+        taken = {new.name for new in letters.values()} | program.entry_letters
         letters[index] = fresh_letter(program.axis[axis_name(index)], taken)
     parts = vars(shift).values()
     return Shift(*(tuple(letters[i] for i in p) if isinstance(p, tuple) else renamed(p, letters) for p in parts))
@@ -206,7 +216,7 @@ def _why_opened(old: Expr, after: Expr) -> str:
 
 def in_letters(left: Expr, right: Expr, program: Program) -> Expr:
     """The right side of a line with conventional letters for its bound indices, none of them used on the left."""
-    return lettered(right, program.axis, {str(i.label) for i in free_indices(left)} | program.entry_letters)
+    return lettered(right, program.axis, {i.name for i in free_indices(left)} | program.entry_letters)
 
 
 def assignments(record: Record, first: int, target: str = "numpy") -> Record:
@@ -239,6 +249,7 @@ def lines_of(lowered: Lowered, first: int) -> Record:
     free = [Array(str(means)) for number, means in lowered.sizes.items() if number == S.NegativeInfinity]
     free += [Array(n, tuple(source.axis[axis_name(i)] for i in indices_of(entries[n]))) for n in sorted(largest)]
     forms = tuple(node(a.entry, meant(a.rhs)) for a in lowered.stable if not a.over)
+    forms += (source.definitions[source.output],) if source.output not in stable else ()  # code of layers lacks it
     program = replace(source, inputs=(*source.inputs, *free), equations=forms, assumptions=())
     shown = [(Value(entry), in_letters(entry, means, source)) for entry, means in lines]
     steps = (Step(n, value, None, means, "evaluation", REASON) for n, (value, means) in enumerate(shown, first))

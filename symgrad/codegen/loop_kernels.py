@@ -139,11 +139,11 @@ class Kernels:
         stored = [self.names[a.name] for a in self.loops.stored]
         doc = [f"Add up what the rows {local['start']}..{local['stop']} - 1 give, a block at a time."]
         args = [*used, local["start"], local["stop"], local["rows"], *totals, *stored]
-        body = py.function(py.called("def _rows", args, "", ":"), doc, inside)
+        body = py.function(py.called("def _rows", args, 0, ":"), doc, inside)
 
         def call(first: str, last: str, thread: str) -> py.Source:
             args = [*used, first, last, local["rows"], *(f"{n}[{thread}]" for n in totals), *stored]
-            return replace(py.called("_rows", args, py.INDENT * 2), needs=frozenset([*used, axis]))
+            return replace(py.called("_rows", args, 2), needs=frozenset([*used, axis]))
 
         t, threads = local["thread"], local["threads"]
         part = call(f"{axis} * {t} // {threads}", f"{axis} * ({t} + 1) // {threads}", t)
@@ -214,7 +214,7 @@ class Kernels:
         fits = self._fits(len(returned) - 1)
         args = [*self.args, *self.results.values(), *([threads] if option else [])]
         doc = f"Evaluate everything{', the rows in several threads' if option else ' in one thread'}."
-        head = py.called(f"def {name}", args, "", ":")
+        head = py.called(f"def {name}", args, 0, ":")
         kernel = py.function(head, [doc], [*self.sizes([*fits, *lines]), *fits, *lines])
         return replace(kernel, code=f"@njit({option}**_ENTRIES)\n{kernel.code}")
 

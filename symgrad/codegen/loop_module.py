@@ -42,7 +42,9 @@ def loop_source(record: Record, name: str = "", closed_form: Sequence[str] = ())
     local = {n: kernels.loops.name(n) for n in ("fits", "value", "gradients", "fresh")}
     tables = [*kernels.inputs.tables(), OPTIONS]
     functions = [_function(kernels, local, name), _evaluated(kernels, local), *kernels.kernels()]
-    return assembled(kernels.inputs, name, closed_form, tables, functions, loop_runtime, imports=IMPORTS, needed=NEEDS)
+    return assembled(
+        kernels.inputs, [name], closed_form, tables, functions, loop_runtime, imports=IMPORTS, needed=NEEDS
+    )
 
 
 def _evaluated(kernels: Kernels, local: Mapping[str, str]) -> py.Source:
@@ -68,24 +70,22 @@ def _evaluated(kernels: Kernels, local: Mapping[str, str]) -> py.Source:
     else:
         lines += serial
     results = [kernels.results.get(n) or f"{kernels.dtype.code}.type({kernels.scalars[n]})" for n in kernels.record.wrt]
-    gradients = py.called("Gradients", results, py.INDENT * 2)
+    gradients = py.called("Gradients", results, 2)
     value = f"{kernels.dtype.code}.type({local['value']})"
     lines.append(py.Source(f"return {', '.join([local['fits'], value, gradients.code, *kernels.gaps])}"))
     doc = f"Whether the shapes of the inputs agree, and the results; ``{local['fresh']}`` allows for compilation."
-    head = py.called("def _evaluated", [*kernels.args, f"{local['fresh']}=False"], "", ":")
+    head = py.called("def _evaluated", [*kernels.args, f"{local['fresh']}=False"], 0, ":")
     return py.function(head, [doc], [*kernels.sizes(lines), *lines])
 
 
 def _call(kernels: Kernels, local: Mapping[str, str], kernel: str, args: Sequence[str]) -> list[py.Source]:
     """The lines that call a kernel, which is compiled first if that is allowed."""
     target = ", ".join([local["fits"], local["value"], *kernels.scalars.values(), *kernels.gaps])
-    compiled = replace(
-        py.called("_compile", [kernel, local["fresh"], *args], py.INDENT * 3), needs=frozenset(["_compile"])
-    )
+    compiled = replace(py.called("_compile", [kernel, local["fresh"], *args], 3), needs=frozenset(["_compile"]))
     return [
         py.Source(f"if {local['fresh']} or not {kernel}.overloads:"),
         *py.indented([compiled]),
-        py.called(kernel, args, py.INDENT * 2, before=f"{target} = "),
+        py.called(kernel, args, 2, before=f"{target} = "),
     ]
 
 
@@ -100,14 +100,14 @@ def _function(kernels: Kernels, local: Mapping[str, str], name: str) -> py.Sourc
     closer += kernels.inputs.opened([n for n in kernels.inputs.labels if n not in kernels.loops.labels], kernels.dtype)
     converted = [f"_native({names[a.name]})" if a.axes else f"float({names[a.name]})" for a in record.program.inputs]
     are_plain = [f"type({names[a.name]}) is np.ndarray" for a in record.program.inputs if a.axes]
-    call = py.called("_evaluated", [*converted, f"{local['fresh']}=True"], py.INDENT * 2, before=target)
+    call = py.called("_evaluated", [*converted, f"{local['fresh']}=True"], 2, before=target)
     lines = [
         *py.joined_tests(
             f"{local['fits']} =", are_plain, "and"
         ),  # of a masked one, loops would take the data as they are
         py.Source(f"if {local['fits']}:"),
         py.Source(f"{py.INDENT}try:"),
-        *py.indented(py.indented([py.called("_evaluated", kernels.args, py.INDENT * 3, before=target)])),
+        *py.indented(py.indented([py.called("_evaluated", kernels.args, 3, before=target)])),
         py.Source(
             f"{py.INDENT}except Exception:  # other types, or others in memory, than those that it is compiled for"
         ),
@@ -119,7 +119,8 @@ def _function(kernels: Kernels, local: Mapping[str, str], name: str) -> py.Sourc
     for gap, (words, _) in zip(kernels.gaps, kernels.plan.checks, strict=True):
         lines += held(f"{gap} > 1e-5", gap, words)
     lines.append(py.Source(f"return {local['value']}, {local['gradients']}"))
-    return kernels.inputs.function(name, lines, notes=notes)
+    returned = f"{kernels.record.program.output} and its gradients"
+    return kernels.inputs.function(name, lines, returned, notes)
 
 
 def to_numba(record: Record) -> Callable[..., Any]:

@@ -109,7 +109,7 @@ def within(nests: Sequence[Nest], kept: Collection[str]) -> set[str]:
 
 
 def _in_letters(assign: ir.Assign, letters: Mapping[Idx, Idx]) -> ir.Assign:
-    renamed_letters = tuple(letters.get(i, i) for i in assign.letters)
+    renamed_letters = tuple(letters[i] for i in assign.letters)
     return replace(assign, letters=renamed_letters, node=ir.with_letters(assign.node, letters))
 
 
@@ -180,7 +180,7 @@ class LoopPlan:
         self.main += [a for a in stored if a.name not in stored_names]
         self.stored = [a for a in stored if a.name in stored_names]
         self.after += self._nests(a for a in gradients if a.name not in stored_names)
-        self.numbers: list[ir.Node] = [plan.output[0]]
+        self.numbers: list[ir.Node] = [plan.results[0][0]]
         self.numbers += [plan.gradients[n][0] for n in record.wrt if n not in self.results]
         self.extents = _widest(map(extent, (*self.before, *self.main, *self.after)))
         self.weights = _widest(extent(a) - {self.axis} for a in self.main if isinstance(a.node, ir.Contract))

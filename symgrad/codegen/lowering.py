@@ -20,7 +20,7 @@ from symgrad.errors import UnsupportedError
 from symgrad.functions import selection
 from symgrad.matrix_functions import OF_MATRICES
 from symgrad.names import scientific
-from symgrad.notation import array_names, axis_name, bound_indices, free_indices, freshen, sum_over
+from symgrad.notation import array_names, axis_name, bound_indices, free_indices, freshen, parts_of, sum_over
 from symgrad.program import Program
 
 Nodes = Sequence[ir.Node]
@@ -53,7 +53,7 @@ class Lowering:
 
     def lowered(self, expr: Expr, order: Sequence[Idx]) -> ir.Node:
         """The node of ``expr``; ``order`` breaks ties among layouts. ``UnsupportedError`` for an unknown function."""
-        for axis in sorted({axis_name(i) for part in expr.atoms(Sum) for i in bound_indices(part)}):
+        for axis in sorted({axis_name(i) for part in parts_of(expr, Sum) for i in bound_indices(part)}):
             if has_delta(expr, axis):
                 expr = contract(expr, axis, opened=False)
         return self._node(freshen(expr), self.layout(order))
@@ -137,7 +137,7 @@ class Lowering:
     def _times(self, number: Expr, over: Nodes = (), under: Nodes = (), order: ir.Layout = ()) -> ir.Node:
         """A number made of sizes times the nodes ``over``, divided by the nodes ``under``."""
         coefficient, rest = number.as_coeff_Mul()
-        is_small = coefficient.q > 1 and scientific(coefficient) is not None
+        is_small = not coefficient.is_Integer and scientific(coefficient) is not None
         numerator, denominator = (coefficient, 1) if is_small else (coefficient.p, coefficient.q)
         above: list[ir.Node] = [] if abs(numerator) == 1 else [literal(abs(Rational(numerator)))]
         below: list[ir.Node] = [] if denominator == 1 else [literal(int(denominator))]
@@ -199,7 +199,7 @@ class Lowering:
 
 def is_plain(expr: Basic) -> bool:
     """Whether an expression consists of numbers and sizes of axes alone."""
-    return not expr.has(Indexed, KroneckerDelta, Sum) and all(s.is_integer for s in expr.free_symbols)
+    return not parts_of(expr, Indexed, KroneckerDelta, Sum) and all(s.is_integer for s in expr.free_symbols)
 
 
 def is_quotient(expr: Basic) -> bool:
@@ -221,4 +221,4 @@ def _flattened(expr: Expr) -> tuple[list[Expr], list[Idx]]:
 def _is_spread(bracket: Add) -> bool:
     """Whether a sum has more than two axes, and more than any array in it."""
     wide = free_indices(bracket)
-    return len(wide) > 2 and all(len(set(entry.indices)) < len(wide) for entry in bracket.atoms(Indexed))
+    return len(wide) > 2 and all(len(set(entry.indices)) < len(wide) for entry in parts_of(bracket, Indexed))

@@ -25,15 +25,18 @@ WITH_SCIPY = "Needs NumPy 2.0 or later, and SciPy for its special functions."
 
 
 class Inputs:
-    """The inputs of ``record`` under the Python ``names`` of its arrays. ``parameters`` are their names in order,
-    ``arrays`` the inputs with axes, ``scalars`` the names of the others; ``labels`` may be given as integer labels."""
+    """The inputs of ``record`` under the Python ``names`` of its arrays, without upstream gradients. ``parameters`` are
+    their names in order, ``arrays`` the inputs with axes, ``scalars`` the names of the others; ``labels`` may be given
+    as integer labels."""
 
     def __init__(self, record: Record, names: Mapping[str, str]) -> None:
         self.record, self.program, self.names = record, record.program, names
         self.labels = labelled(record)
-        self.parameters = [names[a.name] for a in self.program.inputs]
-        self.arrays = [a for a in self.program.inputs if a.axes]
-        self.scalars = [names[a.name] for a in self.program.inputs if not a.axes]
+        upstream = {gradient for _, gradient in self.program.upstream}
+        self.inputs = [a for a in self.program.inputs if a.name not in upstream]
+        self.parameters = [names[a.name] for a in self.inputs]
+        self.arrays = [a for a in self.inputs if a.axes]
+        self.scalars = [names[a.name] for a in self.inputs if not a.axes]
 
     @property
     def dtype(self) -> py.Source:
@@ -72,7 +75,7 @@ class Inputs:
 
     def tables(self) -> list[str]:
         """The tables that the checks read: axes, dtypes, and which inputs may be labels."""
-        axes = {a.name: py.tuple_of(f'"{axis.name}"' for axis in a.axes) for a in self.program.inputs}
+        axes = {a.name: py.tuple_of(f'"{axis.name}"' for axis in a.axes) for a in self.inputs}
         rows = [f'{py.INDENT}"{self.names[name]}": {shown},' for name, shown in axes.items()]
         lines = ["_AXES = {", *rows, "}", "_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))"]
         if self.labels:
@@ -94,11 +97,11 @@ class Inputs:
         """The lines that check the inputs, at given ``sizes``."""
         args = [*self.parameters, *(f"{axis}={size}" for axis, size in (sizes or {}).items())]
         check = "_checked_or_labels" if self.labels else "_checked"
-        return replace(py.unpacked(self.parameters, check, args, py.INDENT * 2), needs=frozenset([check]))
+        return replace(py.unpacked(self.parameters, check, args, 2), needs=frozenset([check]))
 
     def in_domains(self) -> list[py.Source]:
         """Lines that raise if an entry is outside of its domain, or must be positive and is not."""
-        positive = [self.names[a.name] for a in self.program.inputs if a.positive]
+        positive = [self.names[a.name] for a in self.inputs if a.positive]
         lines = [py.Source(f'_positive("{n}", {n})', needs=frozenset(["_positive"])) for n in positive]
         for name, domain in domains(self.program).items():
             array = self.names[name]
@@ -108,18 +111,18 @@ class Inputs:
             lines += [py.Source(f"if {array}.ndim == 2:"), *py.indented([test])] if name in self.labels else [test]
         return lines
 
-    def function(self, name: str, lines: Sequence[py.Source], at: str = "", notes: Sequence[str] = ()) -> py.Source:
-        """The function of these arguments; its docstring describes them, the sizes (``at``) and the ``notes``."""
-        doc = [f"Return {self.program.output} and its gradients{at}.", ""]
-        doc += [f"{py.INDENT}{self.names[a.name]}: {self._described(a)}" for a in self.program.inputs]
+    def function(self, name: str, lines: Sequence[py.Source], returned: str, notes: Sequence[str] = ()) -> py.Source:
+        """The function of these arguments; its docstring describes them, what is ``returned``, and has ``notes``."""
+        doc = [f"Return {returned}.", ""]
+        doc += [f"{py.INDENT}{self.names[a.name]}: {self._described(a)}" for a in self.inputs]
         doc += ["", *notes, "ValueError is raised for inputs that do not fit; they are never modified."]
         defaults = dict(self.program.defaults)
         parameters: list[str] = []
-        for a, parameter in reversed([*zip(self.program.inputs, self.parameters, strict=True)]):
+        for a, parameter in reversed([*zip(self.inputs, self.parameters, strict=True)]):
             is_trailing = all("=" in later for later in parameters)  # others cannot have defaults
             has_default = a.name in defaults and is_trailing
             parameters.insert(0, f"{parameter}={float(defaults[a.name])!r}" if has_default else parameter)
-        return py.function(py.called(f"def {name}", parameters, "", ":"), doc, lines)
+        return py.function(py.called(f"def {name}", parameters, 0, ":"), doc, lines)
 
     def _described(self, array: Array) -> str:
         """What an input may be."""
@@ -141,7 +144,7 @@ def held(test: str, gap: str, words: str) -> list[py.Source]:
 
 def assembled(
     inputs: Inputs,
-    name: str,
+    names: Sequence[str],
     closed_form: Sequence[str],
     tables: Sequence[str],
     functions: Sequence[py.Source],
@@ -149,10 +152,10 @@ def assembled(
     imports: Sequence[str] = (),
     needed: str = NEEDS,
 ) -> str:
-    """Assemble a module from its function ``name``, further functions, and the runtime functions that they need.
+    """Assemble a module from its functions ``names``, further functions, and the runtime functions that they need.
     ``imports`` are further import lines; ``needed`` says what must be installed."""
-    record = inputs.record
-    needs = py.needs_of(functions) | {"_called"}
+    record, wrapper = inputs.record, "_in_single" if inputs.program.upstream else "_called"
+    needs = py.needs_of(functions) | {wrapper}
     sources = functions_for(needs, *runtimes, runtime).values()
     modules = ("functools", "inspect", "math")
     head = [f"import {m}" for m in modules if m in needs or any(f"{m}." in source for source in sources)]
@@ -160,16 +163,17 @@ def assembled(
     head += [f"from typing import {'Any, ' if imports else ''}NamedTuple", "", "import numpy as np", *imports]
     if "scipy" in needs:
         head, needed = [*head, "import scipy.special"], WITH_SCIPY if needed == NEEDS else needed
-    names = {*inputs.names.values(), *(axis.name for axis in record.program.axes)}
-    noqa = "# ruff: noqa: E741\n\n" if {"l", "I", "O"} & names else ""
+    letters = {"l", "I", "O"} & {*inputs.names.values(), *(axis.name for axis in record.program.axes)}
+    noqa = "# ruff: noqa: E741\n\n" if letters else ""
     first = f"{_header(record, closed_form, needed)}\n\n{noqa}" + "\n".join(head)
     tables = [*tables, LOWEST] if "_LOWEST" in needs else tables
     fields = [py.Source(f"{inputs.names[name]}: np.ndarray") for name in record.wrt]
-    doc = [f"Derivatives of {inputs.program.output}, each of the shape of its array."]
+    of = "a loss" if record.program.upstream else record.program.output
+    doc = [f"Derivatives of {of}, each of the shape of its array."]
     gradients = py.function(py.Source("class Gradients(NamedTuple):"), doc, [py.Source(""), *fields])
     parts = [gradients.code, "\n".join(tables), *(f.code for f in functions), *sources]
-    called_by = f"_called(_quiet({name}))" if "_quiet" in needs else f"_called({name})"
-    return "\n\n\n".join([first, *parts, f"{name} = {called_by}"]) + "\n"
+    quiet = {name: f"_quiet({name})" if "_quiet" in needs else name for name in names}
+    return "\n\n\n".join([first, *parts, "\n".join(f"{n} = {wrapper}({f})" for n, f in quiet.items())]) + "\n"
 
 
 @cache
@@ -195,7 +199,8 @@ def _header(record: Record, closed_form: Sequence[str], needed: str) -> str:
     title = program.summary or program.name
     *others, last = record.wrt
     shown = f"{', '.join(others)} and {last}" if others else last
-    lines = [f"{title}: the value, and its gradients with respect to {shown}."]
+    what = "the outputs, and the gradients of a loss" if program.upstream else "the value, and its gradients"
+    lines = [f"{title}: {what} with respect to {shown}."]
     lines += ["", "Generated by symgrad from its derivation of the closed form.", needed]
     if closed_form:
         lines += ["", *(f"{py.INDENT}{line}" for line in closed_form)]

@@ -232,6 +232,6 @@ def _spelled(letters: ir.Layout, operands: Sequence[ir.Layout]) -> str:
     """The subscripts of ``np.einsum``, with letters like the indices."""
     names: dict[Idx, str] = {}
     for index in dict.fromkeys(i for part in operands for i in part):
-        wanted = [*str(index.label).lower(), *ascii_lowercase]
+        wanted = [*index.name.lower(), *ascii_lowercase]
         names[index] = next(a for a in wanted if a in ascii_lowercase and a not in names.values())
     return ",".join("".join(names[i] for i in part) for part in operands) + "->" + "".join(names[i] for i in letters)

@@ -14,7 +14,7 @@ from symgrad.codegen.numpy_emitter import NumpyEmitter, product_form
 from symgrad.codegen.temporaries import hoisted, in_place
 from symgrad.steps import Record
 
-LOCALS = ("gap", "rows", "start", "block")  # variables that are not arrays
+LOCALS = ("gap", "rows", "start", "block", "saved")  # variables that are not arrays
 ROWS = "_rows"  # the function that evaluates a block of rows
 BLOCK = """# About as many entries of the arrays of a row, in a block of rows, as stay in a processor's cache while they
 # are read twice; but in shorter blocks the other factors of the products would be read too often.
@@ -28,15 +28,15 @@ _BLOCK, _SHORTEST = 2**14, 1"""
 def module(record: Record, name: str, closed_form: Sequence[str]) -> str:
     """The source of a module whose function takes arrays of any size."""
     body = Body(record)
-    lines, tables, further = body.lines, body.inputs.tables(), [_ready(body.inputs)]
+    lines, tables, further = body.lines, body.inputs.tables(), [ready(body.inputs)]
     if body.blocks.axis:
         args, rows = _rows_function(body)
         lines, further = _evaluation(body, args), [rows, *further]
         tables.append(BLOCK if body.multiplies else SMALL_BLOCK)
-    return assembled(body.inputs, name, closed_form, tables, [_function(body, name, lines), *further])
+    return assembled(body.inputs, [name], closed_form, tables, [_function(body, name, lines), *further])
 
 
-def _ready(inputs: Inputs) -> py.Source:
+def ready(inputs: Inputs) -> py.Source:
     """The function that recognises well-formed inputs at little cost."""
     tests: list[str] = []
     for count in sorted({len(a.axes) for a in inputs.arrays}):
@@ -49,26 +49,15 @@ def _ready(inputs: Inputs) -> py.Source:
             tests += chained([*shown[:-1], f"{shown[-1]} > 0"], "==")
     doc = ["Whether the inputs are floating arrays of one dtype, of sizes that agree; most are."]
     lines = py.joined_tests("return", inputs.are_ready(tests), "and")
-    return py.function(py.called("def _ready", inputs.parameters, "", ":"), doc, lines)
+    return py.function(py.called("def _ready", inputs.parameters, 0, ":"), doc, lines)
 
 
 def _function(body: Body, name: str, evaluation: Sequence[py.Source]) -> py.Source:
     """The module's main function: checks, sizes, and the lines of the ``evaluation``."""
-    inputs, plan = body.inputs, body.plan
     result = [py.written(f"{body.names[n]}={{}}", value) for n, value in body.gradients.items()]
-    last = py.called(f"return {body.output.code}, Gradients", result, py.INDENT)
+    last = py.called(f"return {body.results[0].code}, Gradients", result, 1)
     lines = [*body.before, *evaluation, *body.after, last]
-    alone = [body.names[a.name] for a in inputs.program.inputs if not a.axes and a.name in plan.alone]
-    head = [
-        py.called("if not _ready", inputs.parameters, py.INDENT, ":"),
-        *py.indented([inputs.checked()]),
-        *inputs.in_domains(),
-        *inputs.opened([n for n in inputs.labels if n not in plan.rowwise], inputs.dtype),
-        *(py.written(f"{n} = {{}}.type({n})", inputs.dtype) for n in alone if inputs.dtype.needs),
-        *inputs.sizes(py.needs_of(lines), inputs.labels),
-    ]
-    source = inputs.function(name, [*head, *lines])
-    return replace(source, needs=source.needs | {"_quiet"}) if plan.is_quiet else source
+    return body.function(name, lines, f"{body.record.program.output} and its gradients")
 
 
 def _rows_function(body: Body) -> tuple[list[str], py.Source]:
@@ -85,7 +74,7 @@ def _rows_function(body: Body) -> tuple[list[str], py.Source]:
     what = "Sums over" if not blocks.stacked else "Sums and results for"
     total = f", of {blocks.axis} in all" if blocks.axis in args else ""
     doc = f"{what} some of the rows{total}; the arrays here have a column for each row."
-    return args, py.function(py.called(f"def {ROWS}", args, "", ":"), [doc], lines)
+    return args, py.function(py.called(f"def {ROWS}", args, 0, ":"), [doc], lines)
 
 
 def _evaluation(body: Body, args: Sequence[str]) -> list[py.Source]:
@@ -97,10 +86,10 @@ def _evaluation(body: Body, args: Sequence[str]) -> list[py.Source]:
     parts = [f"{a}{part}" if a in rowwise else a for a in args]
     summed, stacked = [names[name] for name in blocks.sums], [names[name] for name in blocks.stacked]
     sums, results = py.tuple_of(summed, bare=True), py.tuple_of([*summed, *stacked], bare=True)
-    inner = [py.called(ROWS, parts, py.INDENT * 3, before="return ")]
+    inner = [py.called(ROWS, parts, 3, before="return ")]
     if stacked:
         slices = py.tuple_of([*summed, *(f"{name}{part}" for name in stacked)], bare=True)
-        inner = [py.called(ROWS, parts, py.INDENT * 3, before=f"{slices} = "), py.Source(f"return {sums}")]
+        inner = [py.called(ROWS, parts, 3, before=f"{slices} = "), py.Source(f"return {sums}")]
     shapes = {a.name: py.tuple_of(i.upper + 1 for i in a.indices) for a in blocks.rows}
     allocations = [py.written(f"{names[n]} = np.empty({shapes[n]}, {{}})", body.inputs.dtype) for n in blocks.stacked]
     # The number of entries in the arrays of a row, roughly, as a sum of sizes.
@@ -113,7 +102,7 @@ def _evaluation(body: Body, args: Sequence[str]) -> list[py.Source]:
     return [
         py.Source(f"{rows} = max(_SHORTEST, _BLOCK // ({' + '.join(width)}))", needs=needs),
         py.Source(f"if {rows} >= {blocks.axis}:"),
-        *py.indented([py.called(ROWS, args, py.INDENT * 2, before=f"{results} = ")]),
+        *py.indented([py.called(ROWS, args, 2, before=f"{results} = ")]),
         py.Source("else:"),
         *py.indented(in_blocks),
     ]
@@ -123,7 +112,7 @@ class Body:
     """The function body of a plan, in lines without indentation: ``before``, within (``lines``) and ``after`` the
     evaluation of rows; without blocks, all are in ``lines``. ``gradients`` gives the expression of each gradient,
     ``row_results`` what a block returns, ``multiplies`` whether a block multiplies matrices. ``local`` are names that
-    no array has, ``lowered`` is the array program as written."""
+    no array has, ``upstream`` the names of upstream gradients, ``lowered`` is the array program as written."""
 
     def __init__(self, record: Record) -> None:
         self.record = record
@@ -131,6 +120,7 @@ class Body:
         self.blocks, self.names, self.count = plan.blocks, plan.names, plan.count
         self.inputs = Inputs(record, plan.names)
         self.local = {name: free(name, plan.taken) for name in LOCALS}
+        self.upstream = [plan.names[gradient] for _, gradient in record.program.upstream]
         self._shown = dict(self.names)  # an array that keeps another's name is written by it
         self._parts: set[str] = set()
         self._program: list[ir.Assign] = []
@@ -140,16 +130,42 @@ class Body:
         opened = self._open_labels()
         checks = [line for check in plan.checks for line in self._check(*check)]
         between = [py.Source("")] if opened or checks else []
-        self.lines = [*opened, *checks, *between, *self._section(plan.main)]
+        head = [*opened, *checks, *between]
+        if self.upstream:
+            self.before = [*head, *self.before]
+            self._emitter = replace(whole, dtype=py.written("{}.dtype", py.used(self.upstream[0])))
+        self.lines = [*([] if self.upstream else head), *self._section(plan.main)]
         parts = (part for assign in plan.main.program for part in ir.walk(assign.node))
         products = (part for part in parts if isinstance(part, ir.Contract))
-        self.multiplies = any(product_form(part) in ("matrix", "stack") for part in products)
+        self.multiplies = any(product_form(part) == "matrix" for part in products)
         self.row_results = {name: self._emitter.text(*result) for name, result in plan.row_results.items()}
         self._emitter = whole
         self.after = self._section(plan.after)
-        self.output = self._emitter.text(*plan.output)
+        self.results = [self._emitter.text(*result) for result in plan.results]
         self.gradients = {name: self._emitter.text(*result) for name, result in plan.gradients.items()}
         self.lowered = replace(plan.lowered, program=self._program)
+
+    def function(self, name: str, lines: Sequence[py.Source], returned: str) -> py.Source:
+        """The function that checks the inputs, reads the sizes, and has these ``lines``."""
+        inputs, plan = self.inputs, self.plan
+        alone = [self.names[a.name] for a in inputs.inputs if not a.axes and a.name in plan.alone]
+        head = [
+            py.called("if not _ready", inputs.parameters, 1, ":"),
+            *py.indented([inputs.checked()]),
+            *inputs.in_domains(),
+            *inputs.opened([n for n in inputs.labels if n not in plan.rowwise], inputs.dtype),
+            *(py.written(f"{n} = {{}}.type({n})", inputs.dtype) for n in alone if inputs.dtype.needs),
+            *inputs.sizes(py.needs_of(lines), inputs.labels),
+        ]
+        return self.quiet(inputs.function(name, [*head, *lines], returned))
+
+    def shown(self, name: str) -> str:
+        """The Python name under which the memory of an array is written."""
+        return self._shown[name]
+
+    def quiet(self, source: py.Source) -> py.Source:
+        """A function, which must not warn of infinities and NaN on the way to finite results."""
+        return replace(source, needs=source.needs | {"_quiet"}) if self.plan.is_quiet else source
 
     def _section(self, section: Section) -> list[py.Source]:
         """The lines of some assignments; a blank line follows the assignment of the output."""

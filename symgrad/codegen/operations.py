@@ -46,7 +46,7 @@ def common_layout(nodes: Iterable[ir.Node], order: Sequence[Idx] = ()) -> ir.Lay
     if every == set(widest):
         return widest
     positions = {i: position for position, i in enumerate(order)}
-    return tuple(sorted(every, key=lambda i: (positions.get(i, len(positions)), str(i))))
+    return tuple(sorted(every, key=lambda i: (positions.get(i, len(positions)), i.name)))
 
 
 def call(function: type[Function], args: Sequence[ir.Node], order: Sequence[Idx] = ()) -> ir.Node:
@@ -153,7 +153,7 @@ def contracted(groups: Iterable[ir.Product], summed: set[Idx], order: Sequence[I
     def cost(index: Idx) -> tuple[int, int, str]:
         """How many axes the result has, and how many groups take part, if ``index`` is summed away."""
         using = [g for g in left if index in g.letters]
-        return len(set().union(*(g.letters for g in using))), len(using), str(index)
+        return len(set().union(*(g.letters for g in using))), len(using), index.name
 
     while waiting:
         index = min(waiting, key=cost)

@@ -99,8 +99,9 @@ def _multiplied(factors: Sequence[Source]) -> Source:
     return joined(" * ", parts, Strength.PRODUCT) if rest else parts[0]
 
 
-def called(head: str, args: Sequence[Source | str], indent: str, tail: str = "", before: str = "") -> Source:
-    """``before head(args)tail``, split over lines if it is too long at ``indent``."""
+def called(head: str, args: Sequence[Source | str], depth: int, tail: str = "", before: str = "") -> Source:
+    """``before head(args)tail``, split over lines if it is too long at this ``depth`` of indentation."""
+    indent = INDENT * depth
     sources = [arg if isinstance(arg, Source) else Source(arg) for arg in args]
     flat = ", ".join(arg.code for arg in sources)
     is_flat = "\n" not in flat
@@ -114,13 +115,13 @@ def called(head: str, args: Sequence[Source | str], indent: str, tail: str = "",
     return Source(code, Strength.CALL, needs_of(sources))
 
 
-def unpacked(names: Sequence[str], head: str, args: Sequence[str], indent: str) -> Source:
-    """``names = head(args)``, split over lines if it is too long at ``indent``."""
+def unpacked(names: Sequence[str], head: str, args: Sequence[str], depth: int) -> Source:
+    """``names = head(args)``, split over lines if it is too long at this ``depth``."""
     before = f"{tuple_of(names, bare=True)} = "
-    if len(f"{indent}{before}{head}({'' if args else ')'}") <= WIDTH:
-        return called(head, args, indent, before=before)
+    if len(f"{INDENT * depth}{before}{head}({'' if args else ')'}") <= WIDTH:
+        return called(head, args, depth, before=before)
     lines = "".join(f"{INDENT}{name},\n" for name in names)
-    return Source(f"(\n{lines}{called(head, args, indent, before=') = ').code}")
+    return Source(f"(\n{lines}{called(head, args, depth, before=') = ').code}")
 
 
 def tuple_of(parts: Iterable[object], *, bare: bool = False) -> str:

@@ -39,6 +39,25 @@ def _called(function):
     return call
 
 
+def _in_single(function):
+    """Wrap a function of a layer: half precision is computed in single precision, and stays in it."""
+
+    @functools.wraps(function)
+    def call(*args, **keywords):
+        halves = [getattr(value, "dtype", None) == np.float16 for value in args]
+        return function(*(np.float32(a) if is_half else a for a, is_half in zip(args, halves, strict=True)), **keywords)
+
+    return call
+
+
+def _upstream(name: str, value: object, shape: tuple[int, ...], dtype: np.dtype | None) -> np.ndarray:
+    """An upstream gradient as an array of real numbers of this dtype; ValueError unless it has the output's shape."""
+    array = _real(name, value)
+    if array.shape != shape:
+        raise ValueError(f"{name}: expected the shape of the output, {shape}, got {array.shape}")
+    return array.astype(dtype or np.result_type(array, np.float32), copy=False)[()]
+
+
 def _quiet(function):
     """Wrap a function so that it does not warn of intermediate infinities and NaN, which arise in sums of
     exponentials whose exponents are all -inf, and in what a maximum, minimum or clip leaves out."""

@@ -68,7 +68,7 @@ class ScalarEmitter:
             entry = self.entry(name, tuple(at[i] for i in letters))
             if isinstance(node, ir.Reduce) and node.largest:
                 values = [self._argument(node.of, {**at, **more}) for more in places(node.over, self.sizes)]
-                largest = py.called("max", values, py.INDENT, before=f"{entry.code} = ")
+                largest = py.called("max", values, 1, before=f"{entry.code} = ")
                 self.lines.append(largest if len(values) > 1 else py.written(f"{entry.code} = {{}}", *values))
                 continue
             if is_small and isinstance(node, ir.Call):
@@ -207,7 +207,7 @@ def scalar_module(record: Record, name: str, sizes: Mapping[str, int], closed_fo
     ]
     for a in inputs.arrays:
         flat = ".ravel()" if len(a.axes) > 1 else ""
-        lines.append(py.unpacked(emitter.entries(a.name, a), f"{names[a.name]}{flat}.tolist", (), py.INDENT))
+        lines.append(py.unpacked(emitter.entries(a.name, a), f"{names[a.name]}{flat}.tolist", (), 1))
     numbers = [a.name for a in record.program.inputs if not a.axes]
     lines += [*(py.Source(f"{emitter.entry(n, ()).code} = float({names[n]})") for n in numbers), py.Source("")]
     gap = free("gap", emitter.taken)
@@ -232,10 +232,11 @@ def scalar_module(record: Record, name: str, sizes: Mapping[str, int], closed_fo
             result = f"{dtype}.type({entries[0]})"
         results.append(f"{names[wrt]}={result}")
     output = emitter.entry(record.program.output, ())
-    lines.append(py.called(f"return {dtype}.type({output.code}), Gradients", results, py.INDENT))
+    lines.append(py.called(f"return {dtype}.type({output.code}), Gradients", results, 1))
     shown = ", ".join(f"{axis} = {size}" for axis, size in sizes.items())
-    main = inputs.function(name, lines, f", at {shown}" if shown else "")
-    return assembled(inputs, name, closed_form, inputs.tables(), [main], scalar_runtime)
+    what = f"{record.program.output} and its gradients"
+    main = inputs.function(name, lines, f"{what}, at {shown}" if shown else what)
+    return assembled(inputs, [name], closed_form, inputs.tables(), [main], scalar_runtime)
 
 
 def _array(name: str, entries: Sequence[str], dtype: str, shape: str) -> py.Source:
@@ -243,4 +244,4 @@ def _array(name: str, entries: Sequence[str], dtype: str, shape: str) -> py.Sour
     listed = f"[{', '.join(entries)}]"
     if len(f"{py.INDENT * 2}{listed},") > py.WIDTH:
         listed = "[\n" + "".join(f"{py.INDENT}{entry},\n" for entry in entries) + "]"
-    return py.called("np.array", [listed, dtype], py.INDENT, before=f"{name} = ", tail=shape)
+    return py.called("np.array", [listed, dtype], 1, before=f"{name} = ", tail=shape)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ast
 import builtins
+import inspect
 import keyword
 import linecache
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from symgrad.codegen.identifiers import RESERVED
+from symgrad.codegen.layer_module import FUNCTIONS, layer_module
 from symgrad.codegen.numpy_module import ROWS, module
 from symgrad.codegen.scalar_module import scalar_module
 from symgrad.errors import InputError
@@ -38,6 +42,8 @@ def to_source(
     name = checked_name(record, name)
     if target not in TARGETS:
         raise InputError(f"unknown target {target!r}: expected one of {', '.join((*TARGETS, 'numba'))}")
+    if record.program.upstream:
+        return layer_module(record, closed_form)
     if target == "numpy":
         if sizes:
             raise InputError("sizes (--shape) work only with the target scalar")
@@ -67,12 +73,35 @@ def function_source(source: str, name: str) -> str:
     return "\n\n\n".join("\n".join(lines[n.lineno - 1 : n.end_lineno]) for n in functions)
 
 
+class LayerFunctions(NamedTuple):
+    """The functions of a layer: ``O, saved = forward(X, W)`` and ``gradients = backward(saved, dO)``.
+
+    Called with the inputs and the upstream gradients, it returns the sum of the products of outputs and upstream
+    gradients, and its gradients, as the function of a loss does.
+    """
+
+    forward: Callable[..., Any]
+    backward: Callable[..., Any]
+
+    def __call__(self, *inputs: Any, **keywords: Any) -> tuple[float, Any]:
+        bound = inspect.signature(self.backward).parameters
+        count = len(bound) - 1
+        given, upstream = inputs[:-count], inputs[-count:]
+        outputs, saved = self.forward(*given, **keywords)
+        each = outputs if count > 1 else (outputs,)
+        value = sum(float(np.vdot(o, g)) for o, g in zip(each, upstream, strict=True))
+        return value, self.backward(saved, *upstream)
+
+
 def compile_source(source: str, name: str) -> Callable[..., Any]:
-    """The function ``name`` of a generated module; its source stays visible to tracebacks and ``inspect``."""
+    """The function ``name`` of a generated module, or the functions of a layer; the source stays visible to tracebacks
+    and ``inspect``."""
     filename = f"<symgrad {name} {next(_serial)}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     namespace: dict[str, Any] = {"__name__": f"symgrad_generated_{name}"}
     exec(compile(source, filename, "exec"), namespace)
+    if name not in namespace:
+        return LayerFunctions(*(namespace[each] for each in FUNCTIONS))  # type: ignore[return-value]
     function: Callable[..., Any] = namespace[name]
     return function
 

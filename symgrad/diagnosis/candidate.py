@@ -12,7 +12,7 @@ import numpy as np
 
 from symgrad.diagnosis.hypothesis import ComparisonPoint
 from symgrad.errors import InputError
-from symgrad.facts import takes_labels, with_room
+from symgrad.facts import takes_labels
 from symgrad.gradcheck.slopes import copies, relative_error, unchanged
 from symgrad.sampling import InputSpace, Sample, possible, random_inputs, sample
 from symgrad.sampling.autodiff import Arrays
@@ -196,7 +196,7 @@ def raised(candidate: Candidate, error: BaseException) -> str:
 def sizes_at(record: Record, kind: int, square: tuple[str, str] | None = None) -> dict[str, int]:
     """The sizes of the axes at a kind of points; the axes ``square`` have the same size."""
     axes = enumerate(record.program.axes)
-    sizes = with_room(record.program, {axis.name: SIZES[kind][number % 6] for number, axis in axes})
+    sizes = record.program.with_room({axis.name: SIZES[kind][number % 6] for number, axis in axes})
     return sizes | ({square[1]: sizes[square[0]]} if square else {})
 
 

@@ -282,7 +282,7 @@ def extra_factors(part: Expr, scope: Scope, arrays: Arrays) -> Iterator[Edit]:
 
 def _new(axis: Axis, part: Expr, scope: Scope) -> Idx:
     """A fresh index for a sum inside a part of an expression."""
-    return fresh_letter(axis, {str(i.label) for i in (*scope, *every_index(part))}, bound=True)
+    return fresh_letter(axis, {i.name for i in (*scope, *every_index(part))}, bound=True)
 
 
 def true_class(part: Expr, scope: Scope, arrays: Arrays) -> Iterator[Edit]:

@@ -90,7 +90,7 @@ def _with_suffix(words: Words, suffix: str) -> str:
 def _yours(record: Record, edit: ProgramEdit) -> str:
     if edit.equation is None:
         return ""
-    taken = {str(index.label) for index in edit.equation.indices}
+    taken = {index.name for index in edit.equation.indices}
     sides = (edit.equation.entry, lettered(edit.equation.rhs, record.program.axis, taken))
     return " = ".join(expression_text(side, record) for side in sides)
 

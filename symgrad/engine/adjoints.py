@@ -11,6 +11,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.engine.assume import is_symmetric, oriented, turned, use
 from symgrad.engine.differentiate import kinks
 from symgrad.engine.fold import fold
+from symgrad.engine.named_products import with_products
 from symgrad.engine.partials import cancelled, contribution, divided_by, simplify, units
 from symgrad.engine.rules import Rule
 from symgrad.engine.summation import ordered_sums
@@ -19,9 +20,9 @@ from symgrad.engine.writer import Writer
 from symgrad.equations import Definition
 from symgrad.index_letters import fresh_letter
 from symgrad.matrix_functions import inverse
-from symgrad.notation import Array, array_names, every_index, free_indices, indices_of, name_of, unfolded
+from symgrad.notation import Array, array_names, every_index, free_indices, indices_of, name_of, parts_of, unfolded
 from symgrad.program import Program
-from symgrad.steps import Gradient, Total
+from symgrad.steps import Gradient, Total, product_names
 
 
 def users(writer: Writer, name: str) -> list[Definition]:
@@ -48,7 +49,7 @@ def derive_adjoint(writer: Writer, name: str) -> None:
         nonsmooth = kinks(program, using[-1].rhs, name)
     is_direct = using[0].name == program.output
     rule, reason = ("differentiate", f"differentiate {program.output}") if is_direct else ("chain", "chain rule")
-    divisors = divided_by(using[-1].rhs, name) if is_direct else ()
+    divisors = divided_by(program, using[-1].rhs, name) if is_direct else ()
     raw = writer.line(subject, None, Add(*terms), rule, reason, cites, conditions=divisors, kinks=nonsmooth)
     value = simplify(writer, subject, raw, rules)
     value = _with_adjoints_written_out(writer, subject, value, rules)
@@ -59,15 +60,15 @@ def derive_adjoint(writer: Writer, name: str) -> None:
 
 def _entry_for(program: Program, name: str, users: Sequence[Definition]) -> Expr:
     """The entry of ``name`` to differentiate with respect to; no equation that uses it has its letters."""
-    taken = {str(i.label) for user in users for i in user.indices} | program.entry_letters
+    taken = {i.name for user in users for i in user.indices} | program.entry_letters
     for user in users:
         if users == [user] and user.name == program.output:
-            taken |= {str(i.label) for i in every_index(user.rhs)}
+            taken |= {i.name for i in every_index(user.rhs)}
         for unit in units(program, user, name):
-            taken |= {str(i.label) for i in free_indices(unit)}
+            taken |= {i.name for i in free_indices(unit)}
     indices: list[Idx] = []
     for axis in program.arrays[name].axes:
-        indices.append(fresh_letter(axis, taken | {str(i.label) for i in indices}))
+        indices.append(fresh_letter(axis, taken | {i.name for i in indices}))
     return program.arrays[name][tuple(indices)]
 
 
@@ -97,6 +98,8 @@ def _with_adjoints_written_out(writer: Writer, subject: Total, value: Expr, rule
                 for condition in cancelled(program, writer.closed[nodes[name]].index, shorter)
             )
             value = writer.line(subject, value, shorter, "substitute", "substitute", cites=cites, conditions=conditions)
+    for name in present:
+        value = with_products(writer, subject, value, nodes[name]) if name in array_names(value) else value
     return value
 
 
@@ -137,15 +140,15 @@ def _with_symmetry(writer: Writer, subject: Total, value: Expr) -> Expr:
 def write_closed_form(writer: Writer, name: str) -> None:
     """A last line for an array asked for, with the adjoints that close over the program's arrays written out.
 
-    An adjoint that occurs more than once keeps its name if its closed form has a bracket.
+    An adjoint keeps its name if its closed form has a named product, or a bracket and it occurs more than once.
     """
     nodes = {a.name: node for node, a in writer.adjoint.items()}
-    gradient = writer.closed[name]
+    gradient, kept = writer.closed[name], set(nodes) | product_names(writer.steps)
     value, cites = gradient.index, list[int]()
     for used in sorted(array_names(value) & set(nodes)):
         closed = writer.closed[nodes[used]]
-        entries = [e for e in value.atoms(Indexed) if name_of(e) == used]
-        if not array_names(closed.index) & set(nodes) and not (len(entries) > 1 and closed.index.has(Add)):
+        entries = [e for e in parts_of(value, Indexed) if name_of(e) == used]
+        if not array_names(closed.index) & kept and not (len(entries) > 1 and closed.index.has(Add)):
             value = _write_out(value, writer.adjoint[nodes[used]], closed)
             cites.append(writer.results[Total(closed.entry)])
     if cites:

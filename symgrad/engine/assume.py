@@ -21,6 +21,7 @@ from symgrad.notation import (
     free_indices,
     freshen,
     name_of,
+    parts_of,
     renamed,
     replaced,
     sum_over,
@@ -81,7 +82,7 @@ def _with_sums_replaced(program: Program, expr: Expr, assumption: Assumption) ->
     """``expr`` with every sum that equals the left side, possibly after expansion, replaced; and what was expanded."""
     indices = sorted(free_indices(assumption.lhs), key=str)
     opened: frozenset[str] = frozenset()
-    for total in sorted(expr.atoms(Sum), key=lambda e: e.sort_key()):
+    for total in sorted(parts_of(expr, Sum), key=lambda e: e.sort_key()):
         free = sorted(free_indices(total), key=str)
         choices = [[i for i in free if axis_name(i) == axis_name(wanted)] for wanted in indices]
         for choice in product(*choices):
@@ -100,7 +101,7 @@ def _with_sums_replaced(program: Program, expr: Expr, assumption: Assumption) ->
 
 def _selects(expr: Expr) -> bool:
     """Whether every selection in ``expr`` still depends on the index along which it selects."""
-    return all(index in free_indices(row) for row, index in (call.args for call in expr.atoms(selection)))
+    return all(index in free_indices(row) for row, index in (call.args for call in parts_of(expr, selection)))
 
 
 def _defined_by(program: Program, lhs: Expr) -> set[str]:
@@ -125,7 +126,7 @@ def is_symmetric(definition: Definition, assumption: Assumption | None, program:
         return False
     swapped = dict(zip(definition.indices, definition.indices[::-1], strict=True))
     other = renamed(definition.rhs, swapped)
-    known = [e for e in other.atoms(Indexed) if assumption and e.base.name == assumption.lhs.base.name]
+    known = [e for e in parts_of(other, Indexed) if assumption and e.base.name == assumption.lhs.base.name]
     return bool(canonical(replaced(other, {e: _transpose(e) for e in known})) == canonical(definition.rhs))
 
 
@@ -184,7 +185,7 @@ def _transposed(expr: Expr, name: str, order: Sequence[Idx]) -> Expr:
     def position(index: Idx) -> float:
         return order.index(index) if index in free else 0.5
 
-    entries = {e for e in expr.atoms(Indexed) if e.base.name == name}
+    entries = {e for e in parts_of(expr, Indexed) if e.base.name == name}
     misplaced = {e for e in entries if position(e.indices[1]) < position(e.indices[0])}
     new = replaced(expr, {e: _transpose(e) for e in misplaced})
     new = ordered_sums(replaced(new, {total: _least(total, name, free) for total in _outermost(new)}))
@@ -204,7 +205,7 @@ def _outermost(expr: Basic) -> set[Sum]:
 
 def _least(total: Sum, name: str, free: frozenset[Idx]) -> Expr:
     """A sum with its entries whose indices are both bound in the order that sorts first, so that equal sums merge."""
-    inside = [e for e in total.atoms(Indexed) if e.base.name == name and not set(e.indices) & free]
+    inside = [e for e in parts_of(total, Indexed) if e.base.name == name and not set(e.indices) & free]
     inside = sorted(inside, key=lambda e: e.sort_key())[:MOST_TURNS]
     choices = product(*((e, _transpose(e)) for e in inside))
     candidates = [canonical(replaced(total, dict(zip(inside, choice, strict=True)))) for choice in choices]
@@ -218,7 +219,7 @@ def _picked(expr: Expr, assumption: Assumption) -> Expr:
     """``expr`` with products of two entries of a row replaced, if that makes it shorter."""
     (name,) = array_names(assumption.lhs)
     new = _with_products_replaced(expr, name)
-    for axis in sorted({axis_name(e.args[0]) for e in new.atoms(KroneckerDelta)}):
+    for axis in sorted({axis_name(e.args[0]) for e in parts_of(new, KroneckerDelta)}):
         new = contract(new, axis)
     new = ordered_sums(new)
     return new if new.count_ops() < expr.count_ops() else expr

@@ -24,9 +24,9 @@ from symgrad.engine.partials import has_inverse
 from symgrad.engine.softmax_names import with_softmaxes
 from symgrad.engine.writer import Writer
 from symgrad.errors import InputError, UnsupportedError, nested
-from symgrad.names import is_alike, same_look
+from symgrad.names import alike_in_print, is_alike, same_look
 from symgrad.notation import Array, indices_of, replaced
-from symgrad.program import Program, alike_in_print
+from symgrad.program import Program
 from symgrad.steps import Gradient, MatrixTotal, MatrixValue, Record, Step, Subject, Total, Value
 
 MOST_TERMS = 150_000
@@ -81,7 +81,7 @@ def _faults(program: Program, wrt: Sequence[str]) -> Iterator[str]:
     used, reached = program.ancestors[program.output], program.varying_ancestors[program.output]
     if unknown := [name for name in program.printed if name not in program.arrays]:
         yield f"names renames {unknown[0]}, but the arrays are {', '.join(program.arrays)}"
-    yield from alike_in_print(program.axes, {n: a.axes for n, a in program.arrays.items()}, program.printed)
+    yield from alike_in_print(program.axis, {n: bool(a.axes) for n, a in program.arrays.items()}, program.printed)
     if program.vectors not in ("", "bold"):
         yield f"vectors must be 'bold' or '', not {program.vectors!r}"
     if not wrt:

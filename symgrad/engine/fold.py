@@ -14,7 +14,7 @@ from symgrad.canonical import canonical
 from symgrad.engine.rules import Rule, matches
 from symgrad.engine.summation import multiplied_out, ordered_sums, split_sums
 from symgrad.engine.tidying import cost, is_count, tidy
-from symgrad.notation import axis_name, bound_indices, free_indices, is_matrix, renamed, replaced, sum_over
+from symgrad.notation import axis_name, bound_indices, free_indices, is_matrix, parts_of, renamed, replaced, sum_over
 
 
 def fold_sums(expr: sp.Expr, rules: Sequence[Rule]) -> sp.Expr:
@@ -57,7 +57,8 @@ def _without_empty_sums(rules: Sequence[Rule], expr: sp.Expr) -> tuple[sp.Expr, 
     """``expr`` without sums that are 0 when each term is summed alone and named, as of deviations from a mean."""
     totals = [r for r in rules if isinstance(r.pattern, sp.Sum)]
     used: list[Rule] = []
-    for total in sorted((s for s in expr.atoms(sp.Sum) if isinstance(s.function, sp.Add)), key=lambda e: e.sort_key()):
+    sums = [total for total in parts_of(expr, sp.Sum) if isinstance(total.function, sp.Add)]
+    for total in sorted(sums, key=lambda e: e.sort_key()):
         if all(set(bound_indices(total)) <= free_indices(term) for term in total.function.args):
             continue  # a term without an index of the sum is needed to cancel a whole sum
         named, by = _apply(totals, split_sums(total))
@@ -68,7 +69,7 @@ def _without_empty_sums(rules: Sequence[Rule], expr: sp.Expr) -> tuple[sp.Expr, 
 
 def _divisors(expr: sp.Expr) -> set[Basic]:
     """The sums and differences that an expression divides by."""
-    return {p.base for p in expr.atoms(sp.Pow) if isinstance(p.base, sp.Add) and p.exp.is_negative}
+    return {p.base for p in parts_of(expr, sp.Pow) if isinstance(p.base, sp.Add) and p.exp.is_negative}
 
 
 def _chosen(rules: Sequence[Rule], expr: sp.Expr, weights: dict[str, int]) -> tuple[sp.Expr, tuple[Rule, ...]]:

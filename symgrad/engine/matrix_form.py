@@ -186,7 +186,7 @@ def _product(expr: sp.Expr, context: _Context) -> Factor:
             factors = [total if f is factor else f for f in factors]
             summed -= factor.indices
             continue
-        index = min(summed, key=lambda i: (width(i, factors), str(i)))
+        index = min(summed, key=lambda i: (width(i, factors), i.name))
         factors = merged(eliminate(index, factors))
         summed.discard(index)
     return scaled(coefficient, outer(factors, free))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 
 import sympy as sp
@@ -19,7 +20,17 @@ from symgrad.engine.writer import Writer
 from symgrad.equations import Definition
 from symgrad.functions import MEANINGS, step, where
 from symgrad.matrix_functions import det, inverse, named
-from symgrad.notation import array_names, axis_name, bound_indices, replaced, stand_in, sum_over, unfolded
+from symgrad.notation import (
+    array_names,
+    axis_name,
+    bound_indices,
+    name_of,
+    parts_of,
+    replaced,
+    stand_in,
+    sum_over,
+    unfolded,
+)
 from symgrad.piecewise import leaves_out
 from symgrad.program import Program
 from symgrad.special_functions import POSITIVE_WHERE_SMOOTH
@@ -39,7 +50,7 @@ def units(program: Program, user: Definition, name: str) -> list[sp.Expr]:
     """The logarithms of abbreviations in an equation, each of which is differentiated on its own line."""
     short = _short_names(program, user, name)
     return sorted(
-        (call for call in user.rhs.atoms(sp.Function) if array_names(call) & short and isinstance(call, sp.log)),
+        (call for call in parts_of(user.rhs, sp.Function) if array_names(call) & short and isinstance(call, sp.log)),
         key=lambda call: call.sort_key(),
     )
 
@@ -95,7 +106,7 @@ def _derivative(
     rates = {unit: stand_in(unit, f"rate {number}") for number, unit in enumerate(slopes)}
     t = sp.Symbol("t ")
     moved = replaced(rhs, {unit: unit + t * rate for unit, rate in rates.items()})
-    known = replaced(moved.diff(t), {t: sp.Integer(0)})
+    known = replaced(moved.diff(t), {t: sp.Integer(0)}) if slopes else sp.Integer(0)
     still = {unit: stand_in(unit, f"still {number}") for number, unit in enumerate(slopes)}
     rest = differentiate(program.written_out(replaced(rhs, still), short), entry)
     for unit, slope in slopes.items():
@@ -121,7 +132,7 @@ def _partial(
         side = writer.program.definitions[defined].rhs
     cites = [*also, origin] if origin else also
     (name,) = array_names(subject.wrt)
-    nonsmooth, divisors = kinks(writer.program, side, name), divided_by(side, name)
+    nonsmooth, divisors = kinks(writer.program, side, name), divided_by(writer.program, side, name)
     folded, rule = fold_sums(raw, rules), "differentiate"
     raw = writer.line(subject, None, folded, rule, rule, cites=cites, conditions=divisors, kinks=nonsmooth)
     return simplify(writer, subject, raw, rules)
@@ -163,9 +174,9 @@ def _folded_by(rules: Sequence[Rule], after: sp.Expr) -> str:
 
 def _collected_by(before: sp.Expr, after: sp.Expr) -> tuple[str, str]:
     """The rule and the reason of a line that simplifies ``before`` to ``after`` without the program's arrays."""
-    if after.atoms(step) < before.atoms(step):
+    if parts_of(after, step) < parts_of(before, step):
         return "collect", "H(−x) is 1 − H(x)"
-    if any(leaves_out(power.base) for power in before.atoms(sp.Pow)):
+    if any(leaves_out(power.base) for power in parts_of(before, sp.Pow)):
         return "collect", "0 and 1 equal their powers"
     if not is_multiplied_out_soon(before):
         return "collect", "collect common factors"
@@ -183,7 +194,7 @@ def _products(expr: sp.Expr) -> int:
 
 def _delta_reason(before: sp.Expr, axis: str) -> tuple[str, tuple[str, ...]]:
     """The reason of a line that sums away deltas of ``before`` over ``axis``, and what the deltas pick in all terms."""
-    bound = {i for total in before.atoms(sp.Sum) for i in bound_indices(total) if axis_name(i) == axis}
+    bound = {i for total in parts_of(before, sp.Sum) for i in bound_indices(total) if axis_name(i) == axis}
     picked: dict[str, set[str]] = {}
     for delta in sorted(deltas(before), key=lambda delta: delta.sort_key()):
         ends = [(gone, kept) for gone, kept in (delta.args, delta.args[::-1]) if gone in bound]
@@ -233,14 +244,18 @@ def has_inverse(definition: Definition) -> tuple[Condition, ...]:
     return (Condition(named(det, call.matrix, call.inverse), f"{call.matrix} has an inverse"),)
 
 
-def divided_by(expr: Basic, name: str) -> tuple[Condition, ...]:
+def divided_by(program: Program, expr: Basic, name: str) -> tuple[Condition, ...]:
     """The divisors in the derivatives of functions in an expression, outside of branches."""
     if isinstance(expr, where):
         return ()
-    conditions = [condition for arg in expr.args for condition in divided_by(arg, name)]
+    conditions = [condition for arg in expr.args for condition in divided_by(program, arg, name)]
     if isinstance(expr, sp.Function) and expr.func in POSITIVE_WHERE_SMOOTH and name in array_names(expr):
         because = f"{MEANINGS[expr.func].text} is differentiated"
         conditions += [Condition(part, because) for part in POSITIVE_WHERE_SMOOTH[expr.func](*expr.args)]
+    is_power = isinstance(expr, sp.Pow) and not expr.exp.is_number and name in array_names(expr.base)
+    if is_power and not (expr.exp - 1).is_nonnegative and not nonzero_because(program, expr.base):
+        exponent = name_of(expr.exp) if isinstance(expr.exp, (sp.Indexed, sp.Symbol)) else "the exponent"
+        conditions.append(Condition(expr.base, f"needed only where {exponent} is less than 1"))
     return tuple(dict.fromkeys(conditions))
 
 
@@ -254,13 +269,16 @@ def _used(program: Program, divisor: sp.Expr) -> str:
 
 
 def _radicands(expr: Basic) -> set[sp.Expr]:
-    return {p.base for p in expr.atoms(sp.Pow) if not p.exp.is_integer and not p.exp.could_extract_minus_sign()}
+    return {p.base for p in parts_of(expr, sp.Pow) if not p.exp.is_integer and not p.exp.could_extract_minus_sign()}
 
 
-def _divisors(expr: Basic) -> set[sp.Expr]:
+@lru_cache(maxsize=16384)
+def _divisors(expr: Basic) -> frozenset[sp.Expr]:
     """The divisors in an expression, outside of branches: those are not zero where the branch is taken."""
     if isinstance(expr, where):
         return _divisors(expr.args[0])
-    inner = set[sp.Expr]().union(*map(_divisors, expr.args))
+    if isinstance(expr, (sp.Indexed, Idx)):
+        return frozenset()
+    inner = frozenset[sp.Expr]().union(*map(_divisors, expr.args))
     is_divisor = isinstance(expr, sp.Pow) and expr.exp.could_extract_minus_sign() and not expr.base.is_integer
     return inner | {expr.base} if is_divisor else inner

@@ -21,7 +21,7 @@ from symgrad.canonical import MOST_SIGNED, canonical, is_known
 from symgrad.engine.summation import multiplied_out, split_sums
 from symgrad.equations import Definition
 from symgrad.functions import selection
-from symgrad.notation import IndicesCoincide, array_names, axis_name, free_indices, renamed, replaced
+from symgrad.notation import IndicesCoincide, array_names, axis_name, free_indices, parts_of, renamed, replaced
 from symgrad.program import Program
 from symgrad.steps import Condition
 
@@ -151,9 +151,9 @@ def shares(definition: Definition) -> list[Rule]:
 def matches(rule: Rule, expr: Basic) -> Iterable[tuple[sp.Expr, sp.Expr]]:
     """The subexpressions of ``expr`` that are powers of the rule's pattern, with their replacements."""
     names = array_names(rule.pattern)
-    candidates = [e for e in expr.atoms(rule.pattern.func) if names <= array_names(e)]
+    candidates = [e for e in parts_of(expr, rule.pattern.func) if names <= array_names(e)]
     for candidate in sorted(candidates, key=lambda e: e.sort_key()):
-        free = sorted(free_indices(candidate), key=str)
+        free = sorted(free_indices(candidate), key=lambda i: i.name)
         for choice in product(*([i for i in free if axis_name(i) == axis_name(w)] for w in rule.indices)):
             try:
                 pattern = _instance(rule.pattern, rule.indices, choice)

@@ -17,8 +17,8 @@ from sympy import Add, Expr, HadamardPower, HadamardProduct, Indexed, KroneckerD
 
 from symgrad.canonical import canonical
 from symgrad.engine.summation import deltas, multiplied_out
-from symgrad.notation import array_names, axis_name, name_of
-from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Value
+from symgrad.notation import array_names, axis_name, name_of, parts_of
+from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Value, product_names
 
 MOST_TERMS_CHANGED = 1
 """If folding or factoring changes more terms of a line at once, the line before it is shown too."""
@@ -69,7 +69,8 @@ class _View:
                 if _goes_unsaid(step, following):
                     self.shown_by[step.number] = self.shown_by.get(following.number, following.number)
         hidden = self.dropped | self.shown_by.keys()
-        self.dropped |= {step.number for step in matrix_lines if hidden & set(step.cites) or _only_spells(step)}
+        products = product_names(record.steps)
+        self.dropped |= {s.number for s in matrix_lines if hidden & set(s.cites) or _only_spells(s, products)}
         self.inherited: dict[int, list[int]] = {}
         for number, by in sorted(self.shown_by.items()):
             self.inherited.setdefault(by, []).append(number)
@@ -137,9 +138,10 @@ def _is_solved(subject: Subject | Largest, steps: Sequence[Step]) -> bool:
     return isinstance(subject, Value) and steps[-1].rule == "solve" and not steps[-1].after.is_number
 
 
-def _only_spells(step: Step) -> bool:
-    """Whether a matrix line is a definition with ones or Hadamard products, which is not easier to read."""
-    return isinstance(step.subject, MatrixValue) and step.after.has(OneMatrix, HadamardProduct, HadamardPower)
+def _only_spells(step: Step, products: Collection[str]) -> bool:
+    """Whether a matrix line is a forward equation with ones or Hadamard products, which is not easier to read."""
+    is_forward = isinstance(step.subject, MatrixValue) and step.subject.array.name not in products
+    return is_forward and step.after.has(OneMatrix, HadamardProduct, HadamardPower)
 
 
 def _goes_unsaid(step: Step, following: Step) -> bool:
@@ -148,7 +150,9 @@ def _goes_unsaid(step: Step, following: Step) -> bool:
         return not _splits(step.after, _deltas_by_axis(step.after) - _deltas_by_axis(following.after))
     if following.rule in ("fold", "collect", "quotient"):
         return _terms_changed(step.after, following.after) <= MOST_TERMS_CHANGED
-    return following.rule == "substitute" and (step.rule == "substitute" or _is_product(following.after))
+    if following.rule == "substitute" and step.rule != "name":
+        return step.rule == "substitute" or _is_product(following.after)
+    return False
 
 
 def _deltas_by_axis(expr: Expr) -> Counter[str]:
@@ -157,9 +161,9 @@ def _deltas_by_axis(expr: Expr) -> Counter[str]:
 
 def _splits(expr: Expr, axes: Mapping[str, int]) -> bool:
     """Whether a delta over one of ``axes`` is in some terms of a bracket and not in the others."""
-    brackets = (factor for product in expr.atoms(Mul) for factor in product.args if isinstance(factor, Add))
+    brackets = (factor for product in parts_of(expr, Mul) for factor in product.args if isinstance(factor, Add))
     for bracket in brackets:
-        terms = [{d for d in t.atoms(KroneckerDelta) if axis_name(d.args[0]) in axes} for t in bracket.args]
+        terms = [{d for d in parts_of(t, KroneckerDelta) if axis_name(d.args[0]) in axes} for t in bracket.args]
         if set.union(*terms) != set.intersection(*terms):
             return True
     return False

@@ -66,7 +66,7 @@ def _is_share(expr: Basic, total: str) -> bool:
 def _softmax(program: Program, definition: Definition, logits: Indexed, name: str) -> Definition:
     """The equation of the softmax, with a letter of its own for the index that is summed over."""
     (index,) = bound_indices(definition.rhs)
-    taken = program.entry_letters | {str(i.label) for i in definition.indices}
+    taken = program.entry_letters | {i.name for i in definition.indices}
     letter = {index: fresh_letter(program.axis[axis_name(index)], taken)}
     array = Array(name, tuple(program.axis[axis_name(i)] for i in logits.indices))
     rhs = renamed(definition.rhs.function, letter) / definition.entry

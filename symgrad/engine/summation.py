@@ -23,6 +23,7 @@ from symgrad.notation import (
     free_indices,
     freshen,
     height,
+    parts_of,
     replaced,
     stand_in,
     sum_over,
@@ -97,7 +98,7 @@ def multiplied_out(expr: Expr) -> Expr:
     if not is_multiplied_out_soon(expr):
         return expr
     spend(extent(expr))
-    sums = sorted((e for e in expr.atoms(exp) if e.args[0].has(Sum)), key=lambda e: e.sort_key())
+    sums = sorted((e for e in parts_of(expr, exp) if e.args[0].has(Sum)), key=lambda e: e.sort_key())
     names = {e: stand_in(e, f"exp {number}", positive=True) for number, e in enumerate(sums)}
     expanded = replaced(expr, names).expand()
     for e, name in names.items():
@@ -131,7 +132,7 @@ def terms_apart(expr: Expr) -> Expr:
 def has_delta(expr: Basic, axis: str) -> bool:
     """Whether ``expr`` has a delta that can be summed away over ``axis``."""
     every = deltas(expr)
-    bound = {i for total in expr.atoms(Sum) for i in bound_indices(total) if axis_name(i) == axis} if every else ()
+    bound = {i for total in parts_of(expr, Sum) for i in bound_indices(total) if axis_name(i) == axis} if every else ()
     return any(set(delta.args[:2]) & set(bound) for delta in every)
 
 
@@ -139,12 +140,12 @@ def deltas(expr: Basic) -> set[KroneckerDelta]:
     """The deltas in ``expr``, except those that leave an entry out of a sum."""
     if isinstance(expr, KroneckerDelta):
         return {expr}
-    if not expr.has(KroneckerDelta) or leaves_out(expr):
+    if not parts_of(expr, KroneckerDelta) or leaves_out(expr):
         return set()
     if isinstance(expr, Sum) and leaves_out(expr.function):
-        return set(expr.atoms(KroneckerDelta))
+        return set(parts_of(expr, KroneckerDelta))
     is_plain = isinstance(expr, (Add, Mul, Sum, where))  # in a function or a power, only deltas in sums
-    return set().union(*map(deltas, expr.args if is_plain else expr.atoms(Sum)))
+    return set().union(*map(deltas, expr.args if is_plain else parts_of(expr, Sum)))
 
 
 def _rebuild(expr: Basic, axis: str | None, opened: bool = True) -> Expr:
@@ -157,7 +158,7 @@ def _rebuild(expr: Basic, axis: str | None, opened: bool = True) -> Expr:
 
 def _summed(body: Expr, indices: set[Idx], axis: str | None, opened: bool = True) -> Expr:
     """The simplified sum of ``body`` over ``indices``."""
-    if not body.has(KroneckerDelta) or axis is None:
+    if not parts_of(body, KroneckerDelta) or axis is None:
         return _sum_of_product(body, indices)
     waiting = {i for i in indices if axis_name(i) == axis}
     terms = _multiplied_out(body, waiting, opened)
@@ -247,7 +248,7 @@ def _first(using: Mapping[Idx, Sequence[Expr]]) -> Idx:
         texts = {i: f"{colors[i]}: {sorted(spelled(f, {**colors, i: '*'}) for f in some)}" for i, some in using.items()}
         ranks = {text: str(rank) for rank, text in enumerate(sorted(set(texts.values())))}
         colors = {i: ranks[text] for i, text in texts.items()}
-    return min((i for i in using if sizes[i] == least), key=lambda i: (colors[i], str(i)))
+    return min((i for i in using if sizes[i] == least), key=lambda i: (colors[i], i.name))
 
 
 def _single(body: Expr, index: Idx) -> Expr:

@@ -90,8 +90,8 @@ class Writer:
         """A divisor from inside sums, with conventional letters for their indices, which are free in it."""
         letters: dict[Idx, Idx] = {}
         for index in sorted(free_indices(divisor), key=str):
-            if str(index.label).startswith("_"):
-                taken = self.program.entry_letters | {str(i.label) for i in letters.values()}
+            if index.name.startswith("_"):
+                taken = self.program.entry_letters | {i.name for i in letters.values()}
                 letters[index] = fresh_letter(self.program.axis[axis_name(index)], taken, bound=True)
         return renamed(divisor, letters)
 
@@ -118,9 +118,9 @@ class Writer:
         if isinstance(subject, (MatrixValue, MatrixTotal)):
             return expr
         left = subject.expr if isinstance(subject, Value) else subject.wrt
-        taken = {str(i.label) for i in free_indices(left)}
+        taken = {i.name for i in free_indices(left)}
         if isinstance(subject, Partial):
-            taken |= {str(i.label) for i in free_indices(subject.of)}
+            taken |= {i.name for i in free_indices(subject.of)}
         return lettered(expr, self.program.axis, taken | self.program.entry_letters, above)
 
     def rules_of(self, definition: Definition) -> list[Rule]:

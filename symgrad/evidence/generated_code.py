@@ -25,7 +25,6 @@ from symgrad.api import Derivation, derive
 from symgrad.array.loss import Loss
 from symgrad.check.numeric.fields import OutsideField
 from symgrad.evidence.report import Item
-from symgrad.facts import with_room
 from symgrad.gradcheck import check_grad
 from symgrad.gradcheck.verdicts import Verdict
 from symgrad.losses import LOSSES
@@ -87,7 +86,7 @@ def compare_with_differences(loss: Loss, function: Function, wrt: Sequence[str])
 
     @wraps(loss.function)
     def value(*values: Any) -> Any:
-        return loss(**dict(zip(points[0], values, strict=True)))
+        return scalar_of(loss, program, dict(zip(points[0], values, strict=True)))
 
     def gradients(*values: Any) -> tuple[float, list[Any]]:
         stated, returned = function(*values)
@@ -121,7 +120,7 @@ def compare_at_large_inputs(loss: Loss, function: Function) -> Item:
         if infinite and np.isfinite(value):
             words = f"the gradient with respect to {infinite[0]} is not finite {where}, though the loss is {value:.3g}"
             return Item(what, False, words)
-        expected = _quietly(partial(loss, **named))
+        expected = _quietly(partial(scalar_of, loss, program, named))
         if dtype == np.float64 and expected is not None and np.isfinite(expected):
             error = float(abs(value - expected) / max(1.0, abs(expected)))
             if not error <= ALLOWED:
@@ -136,9 +135,17 @@ def compare_at_large_inputs(loss: Loss, function: Function) -> Item:
     return Item(what, True, f"{words}; the loss itself overflows at {overflows} of {draws}" if overflows else words)
 
 
+def scalar_of(loss: Loss, program: Program, inputs: Mapping[str, Any]) -> Any:
+    """The loss at ``inputs``; of a layer, the sum of the products of its outputs and their upstream gradients."""
+    upstream = [gradient for _, gradient in program.upstream]
+    outputs = loss(**{name: value for name, value in inputs.items() if name not in upstream})
+    each = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
+    return sum(np.sum(o * inputs[g]) for o, g in zip(each, upstream, strict=True)) if upstream else outputs
+
+
 def sizes_of(program: Program) -> dict[str, int]:
     """Choose sizes for the axes of a program."""
-    return with_room(program, {axis.name: SIZES[n % len(SIZES)] for n, axis in enumerate(program.axes)})
+    return program.with_room({axis.name: SIZES[n % len(SIZES)] for n, axis in enumerate(program.axes)})
 
 
 def arguments(loss: Loss, program: Program, inputs: Inputs) -> dict[str, Any]:

@@ -228,7 +228,7 @@ def _carried(expr: Basic, arrays: Mapping[str, tuple[Array, bool]], axes: Mappin
     """``expr`` in the arrays and axes of a definition; None if it contains arrays or axes without a counterpart."""
 
     def index(i: Idx) -> Idx:
-        return axes[axis_name(i)].index(str(i.label))
+        return axes[axis_name(i)].index(i.name)
 
     def carried(part: Basic) -> Basic:
         if isinstance(part, Idx):

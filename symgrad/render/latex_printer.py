@@ -31,7 +31,7 @@ GREEK_MACROS = {"epsilon": r"\varepsilon", "eps": r"\varepsilon", "phi": r"\varp
 ENGLISH = {letter: name for name, letter in GREEK.items() if name != "eps"}
 LAST_LATIN = 0x17F  # without packages, pdflatex sets accented Latin letters up to here, except NOT_SET
 NOT_SET = frozenset("«»ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ")
-ACCENT_MACROS = {"hat": r"\hat", "bar": r"\bar", "tilde": r"\tilde"}
+ACCENT_MACROS = {"hat": r"\hat", "bar": r"\bar", "tilde": r"\tilde", "dot": r"\dot"}
 
 
 class LatexPrinter(Printer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from itertools import groupby
 
@@ -14,7 +14,7 @@ from symgrad.canonical import canonical
 from symgrad.engine.partials import cancelled
 from symgrad.functions import selection
 from symgrad.matrix_functions import inverse
-from symgrad.notation import Array, array_names, axis_name, free_indices, indices_of, name_of, renamed
+from symgrad.notation import Array, array_names, axis_name, free_indices, indices_of, name_of, parts_of, renamed
 from symgrad.render import blocks, phrases
 from symgrad.render.blocks import Line, Text
 from symgrad.render.order import ordered
@@ -35,6 +35,7 @@ from symgrad.steps import (
     Subject,
     Total,
     Value,
+    product_names,
 )
 
 
@@ -191,7 +192,7 @@ class LineWriter:
 
     def _maximum(self, expr: Expr) -> tuple[Expr, Idx] | None:
         """The row and the index of a maximum, which is the sum of a row's entries times their shares in it."""
-        for share in expr.atoms(Indexed) if isinstance(expr, Sum) else ():
+        for share in parts_of(expr, Indexed) if isinstance(expr, Sum) else ():
             definition = self.program.definitions.get(name_of(share))
             if definition is not None and isinstance(definition.rhs, selection):
                 row, index = definition.at(indices_of(share)).args
@@ -257,10 +258,11 @@ class LineWriter:
 
     def closed_forms(self, notation: str, *, define: bool, brief: bool = False) -> blocks.ClosedForms:
         """The gradients asked for, after the adjoints that they use and, with ``define``, after the definitions
-        that they use; with ``brief``, these adjoints in one notation, and a remark on which lines derive them."""
+        that they use; with ``brief``, a remark on which lines derive these adjoints."""
         gradients = self._used_gradients(self.record.gradients)
         used = frozenset(n for g in gradients for n in array_names(g.index) | _matrix_names(g.matrix))
-        forms = (*(self._definitions(used, notation) if define else ()), *self._closed(gradients, notation, brief))
+        only = None if define else product_names(self.record.steps) if brief else set[str]()
+        forms = (*self._definitions(used, notation, only), *self._closed(gradients, notation))
         remarks = [self._derived_in(used) if brief else ()]
         remarks += [phrases.no_matrix([*self._without_matrix()])] if notation != "index" else []
         return blocks.ClosedForms(phrases.GRADIENTS, forms, phrases.joined(filter(None, remarks), " "))
@@ -298,28 +300,36 @@ class LineWriter:
                 lines[adjoint] = step.number
         return phrases.derived_in([*map(whole_array, lines)], [*lines.values()])
 
-    def _definitions(self, used: Collection[str], notation: str) -> Iterator[blocks.ClosedForm]:
-        """The definitions of the arrays ``used`` and of those that they are made of; not those on the page."""
+    def _definitions(
+        self, used: Collection[str], notation: str, only: Set[str] | None = None
+    ) -> Iterator[blocks.ClosedForm]:
+        """The definitions of the arrays ``used`` and of those that they are made of; not those on the page. With
+        ``only`` the definitions of these arrays, on the page or not."""
         wanted = frozenset(used).union(*(self.program.ancestors.get(name, ()) for name in used))
         matrices = {s.subject.array.name: s for s in self.record.steps if isinstance(s.subject, MatrixValue)}
-        on_page = {s.subject for s in self.record.steps if s.number in self.present and s.rule == "definition"}
+        present = [s for s in self.record.steps if s.number in self.present and s.rule in ("definition", "name")]
+        on_page = {s.subject for s in present} if only is None else set()
+        names = {s.subject: self._right(s) for s in self.record.steps if s.rule == "name"}
         for definition in self.program.ordered:
             step = matrices.get(definition.name) if notation != "index" else None
-            if definition.name in wanted and Value(definition.entry) not in on_page:
-                index = Line(*self._sides(Step(0, Value(definition.entry), None, definition.rhs, "definition", "")))
+            subject = Value(definition.entry)
+            if definition.name in (wanted if only is None else wanted & only) and subject not in on_page:
+                right = self.shown(definition.rhs, as_written=subject not in names)
+                right = Relation("==", names[subject], right) if subject in names else right
+                is_inverse = isinstance(definition.rhs, inverse)
+                sides = defining(definition.entry, definition.rhs, self.program, self.names) if is_inverse else None
+                index = Line(*(sides or (self.shown(definition.entry), right)))
                 matrix = self._matrix_line(self.left(step.subject), self._right(step)) if step else None
                 yield blocks.ClosedForm(None if matrix and notation == "matrix" else index, matrix)
 
-    def _closed(self, gradients: Iterable[Gradient], notation: str, brief: bool = False) -> Iterator[blocks.ClosedForm]:
-        """Gradients in closed form; without a matrix form, entry by entry.  With ``brief``, others than those asked for
-        have one form."""
+    def _closed(self, gradients: Iterable[Gradient], notation: str) -> Iterator[blocks.ClosedForm]:
+        """Gradients in closed form; without a matrix form, entry by entry."""
         for g in gradients:
             index = Line(Slope(self.output, self.shown(g.entry)), self.shown(g.index))
             matrix = None
             if g.matrix is not None and notation != "index":
                 matrix = self._matrix_line(self.left(MatrixTotal(g.array)), self.shown(g.matrix, matrix=True))
-            is_alone = notation == "matrix" or (brief and g.array.name not in self.record.gradients)
-            yield blocks.ClosedForm(None if matrix and is_alone else index, matrix)
+            yield blocks.ClosedForm(None if matrix and notation == "matrix" else index, matrix)
 
     def _without_matrix(self) -> Iterator[tuple[Node, str]]:
         """The derivatives among the closed forms that lack a matrix form although their arrays have one, by name if

@@ -272,6 +272,20 @@ def reduction(program: Program) -> Iterator[Paragraph]:
         yield Paragraph(("Reduction: ", Prose(words), "."))
 
 
+def upstream(program: Program) -> Iterator[Paragraph]:
+    """What the upstream gradients of a layer are, and why the output is their sum of products."""
+    if program.upstream:
+        pairs = [(whole_array(program.arrays[o]), whole_array(program.arrays[g])) for o, g in program.upstream]
+        is_one = len(pairs) == 1
+        shown = joined(((gradient,) for _, gradient in pairs), last=" and ")
+        results = joined(((output,) for output, _ in pairs), last=" and ")
+        output = whole_array(program.arrays[program.output])
+        words = " is the upstream gradient, the derivative of a loss " if is_one else " are the derivatives of a loss "
+        same = " is the sum of products: any loss with the same upstream gradient has its gradients."
+        stands = (". Here ", output, same)
+        yield Paragraph((*shown, words, output, " with respect to ", *results, *stands))
+
+
 def reduction_words(program: Program) -> str:
     """What the output sums over and divides by; empty unless its equation is a single sum."""
     if (single_sum := reduction_of(program)) is None:

@@ -14,7 +14,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.engine.named_functions import named, sigmoid
 from symgrad.index_letters import fresh_letter
 from symgrad.names import Word, look, look_same_in_lower_case, word
-from symgrad.notation import CONVENTIONAL_LETTERS, Array, axis_name
+from symgrad.notation import CONVENTIONAL_LETTERS, Array, axis_name, parts_of
 from symgrad.program import Program
 from symgrad.steps import Largest, Partial, Record, Statement, Step, Total, Value
 
@@ -132,7 +132,7 @@ def vocabulary(source: Record | Program | None) -> Vocabulary:
 
 def index_letter(index: Basic) -> str:
     """An index as it is printed: its letter, or its number."""
-    return str(index.label) if isinstance(index, Idx) else str(index)
+    return index.name if isinstance(index, Idx) else str(index)
 
 
 def leaf_name(expr: Basic) -> str | None:
@@ -199,7 +199,7 @@ def table_entry(array: Array, program: Program) -> Expr:
     indices: list[Idx] = []
     for axis in array.axes:
         indices.append(fresh_letter(axis, taken))
-        taken.add(str(indices[-1].label))
+        taken.add(indices[-1].name)
     return array[tuple(indices)]
 
 
@@ -215,7 +215,7 @@ def axis_rows(
     written += [side for a in program.assumptions for side in (a.lhs, a.rhs)]
     written += [side for fact in facts for pair in ((fact.left, fact.right), *fact.given) for side in pair]
     for expr in written:
-        for index in sorted(expr.atoms(Idx), key=names.index_place):
+        for index in sorted(parts_of(expr, Idx), key=names.index_place):
             used[axis_name(index)][index_letter(index)] = None
     return tuple(
         AxisRow(a.name, a.meaning, tuple(sorted(used[a.name], key=lambda letter: letter != a.conventional[0])))

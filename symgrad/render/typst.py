@@ -20,7 +20,15 @@ TOKEN = re.compile(
 )
 SPECIAL = re.compile(r"""([#$*_`<>@\[\]()~=+\-/\\"'.;])""")  # markup, or a sign that goes on with code before it
 WORDS = {r"\text": '"{}"', r"\mathrm": 'upright("{}")', r"\operatorname": 'op("{}")'}
-CALLS = {r"\frac": "frac", r"\sqrt": "sqrt", r"\hat": "hat", r"\bar": "macron", r"\tilde": "tilde", r"\mathbf": "bold"}
+CALLS = {
+    r"\frac": "frac",
+    r"\sqrt": "sqrt",
+    r"\hat": "hat",
+    r"\bar": "macron",
+    r"\tilde": "tilde",
+    r"\dot": "dot",
+    r"\mathbf": "bold",
+}
 CALLS |= {r"\boldsymbol": "bold"}
 # fmt: off
 SYMBOLS = {

@@ -16,7 +16,7 @@ from sympy.core.basic import Basic
 
 from symgrad.equations import Domain
 from symgrad.errors import InputError
-from symgrad.facts import domains, inverted, probabilities
+from symgrad.facts import domains, probabilities
 from symgrad.functions import MEANINGS, absolute, clip, equal, maximum, minimum, relu, selection, signum, step, where
 from symgrad.notation import Array, array_names, bound_indices, name_of
 from symgrad.program import Program
@@ -62,7 +62,7 @@ class InputSpace:
             ("one-hot", self.hard),
             ("fixed", dict(self.fixed)),
         ]
-        named.append(("inverted", inverted(self.program)))
+        named.append(("inverted", self.program.inverted))
         for a in self.program.assumptions:
             if a.is_definite:
                 named.append(("definite", array_names(a.lhs)))

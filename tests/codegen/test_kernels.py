@@ -158,6 +158,7 @@ STABLE: dict[str, tuple[Expr, Expr]] = {
     "both sides of a cube": (exp(2 * x) / (1 + e) ** 3, sigmoid(x) ** 2 * sigmoid(-x)),
     "a square": (exp(2 * x) / (1 + e) ** 2, sigmoid(x) ** 2),
     "too many": (exp(2 * x) / (1 + e), exp(2 * x) * sigmoid(-x)),
+    "a difference of another function": ((tanh(x) - 1) * sigmoid(-x), (tanh(x) - 1) * sigmoid(-x)),
     "half of one": (exp(x / 2) / (1 + e), exp(x / 2) * sigmoid(-x)),
     "another": (exp(y) / (1 + e), exp(y) * sigmoid(-x)),
     "negative": (1 / (1 + exp(-x)), sigmoid(x)),

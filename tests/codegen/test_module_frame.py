@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from types import ModuleType
 
+import numpy as np
 import pytest
 from sympy import Integer, Rational
 
 from symgrad.codegen import runtime, scalar_runtime
 from symgrad.codegen.module_frame import LOWEST, NEEDS, Inputs, assembled
-from symgrad.codegen.python_source import Source
+from symgrad.codegen.python_source import WIDTH, Source
 from symgrad.equations import in_domain, node
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
@@ -140,7 +141,9 @@ def test_domains_are_tested() -> None:
 
 def test_a_function_describes_its_arguments() -> None:
     half = Rational(1, 2)
-    made = inputs_of(X, Y, b, labels="Y", defaults=(("b", half),)).function("f", [Source("return x")], ", at N = 2")
+    made = inputs_of(X, Y, b, labels="Y", defaults=(("b", half),)).function(
+        "f", [Source("return x")], "L and its gradients, at N = 2"
+    )
     assert made.code.split("\n") == [
         "def f(x, labels, b_=0.5):",
         '    """Return L and its gradients, at N = 2.',
@@ -160,16 +163,16 @@ def test_a_function_describes_its_arguments() -> None:
     }
     for arrays, head in heads.items():
         given = tuple(pair for pair in (("b", half), ("r", Integer(2))) if pair[0] in {a.name for a in arrays})
-        made = inputs_of(*arrays, defaults=given).function("f", [Source("return 1")], notes=["Slow."])
+        made = inputs_of(*arrays, defaults=given).function("f", [Source("return 1")], "L", ["Slow."])
         assert made.code.startswith(head) and "\n\n    Slow.\n    ValueError" in made.code
-        assert "Return L and its gradients.\n" in made.code
+        assert "Return L.\n" in made.code
 
 
 def module(
     inputs: Inputs, *needs: str, runtimes: Sequence[ModuleType] = (), imports: Sequence[str] = (), **more: str
 ) -> str:
     function = Source("def f():\n    return 1", needs=frozenset(needs))
-    return assembled(inputs, "f", ["dL/dX = 1"], ["TABLE = 1"], [function], *runtimes, imports=imports, **more)
+    return assembled(inputs, ["f"], ["dL/dX = 1"], ["TABLE = 1"], [function], *runtimes, imports=imports, **more)
 
 
 def test_a_module_is_put_together() -> None:
@@ -217,6 +220,18 @@ def test_a_module_has_what_it_needs() -> None:
     assert "\n\n\ndef _hold(" in module(one, "_hold") and "def _hold(" not in plain
     of_numbers = module(one, "_sigmoid", runtimes=[scalar_runtime])
     assert "math.exp" in of_numbers and "math.exp" not in module(one, "_sigmoid", runtimes=[runtime])
+
+
+def test_the_lowest_exponent_is_that_of_double_precision() -> None:
+    names: dict[str, float] = {}
+    exec(LOWEST, {"np": np}, names)
+    assert names == {"_LOWEST": np.finfo(np.float64).min}
+
+
+def test_the_head_of_a_function_is_split_where_it_is_too_long() -> None:
+    most = WIDTH - len("def (x):")
+    assert inputs_of(X).function("f" * most, []).code.startswith(f"def {'f' * most}(x):\n")
+    assert inputs_of(X).function("f" * (most + 1), []).code.startswith(f"def {'f' * (most + 1)}(\n    x\n):\n")
 
 
 @pytest.mark.parametrize(("name", "is_silenced"), [("l", True), ("O", True), ("I", True), ("k", False)])

@@ -113,19 +113,20 @@ def test_what_is_needed_is_kept() -> None:
     assert written("f({}, {})", a, b, needs=["f"]).needs == {"a", "b", "f"}
     for made in (joined(" ", [a, b]), added_up([(True, a), (False, b)]), quotient([a], [b]), raised(a, b)):
         assert made.needs == {"a", "b"}
-    assert called("f", [a, "x"], "").needs == {"a"}
+    assert called("f", [a, "x"], 0).needs == {"a"}
     assert a.negated.needs == a.within(Strength.NAME).needs == {"a"}
     assert added_up([(False, a), (False, b)]).within(Strength.CALL).needs == {"a", "b"}
     assert [line.needs for line in indented([a, b])] == [{"a"}, {"b"}]
     assert function(Source("def f():"), ["Do."], [a, b]).needs == {"a", "b"}
 
 
-@pytest.mark.parametrize("indent", ["", INDENT])
-def test_a_call_is_broken_where_it_is_too_long(indent: str) -> None:
+@pytest.mark.parametrize("depth", [0, 1])
+def test_a_call_is_broken_where_it_is_too_long(depth: int) -> None:
     def fits(length: int) -> str:
         """A call with an argument of so many characters."""
-        return called("f", ["y", (length - 3) * "x"], indent, ":", "return ").code
+        return called("f", ["y", (length - 3) * "x"], depth, ":", "return ").code
 
+    indent = INDENT * depth
     flat = WIDTH - len(f"{indent}return f():")
     assert fits(flat) == f"return f(y, {(flat - 3) * 'x'}):"
     assert fits(flat + 1) == f"return f(\n{INDENT}y, {(flat - 2) * 'x'}\n):"
@@ -135,8 +136,8 @@ def test_a_call_is_broken_where_it_is_too_long(indent: str) -> None:
 
 
 def test_an_argument_of_several_lines_has_lines_of_its_own() -> None:
-    made = called("f", ["[\n    1,\n]", "x"], "", before="y = ")
-    assert called("f", ["x"], "").code == "f(x)"
+    made = called("f", ["[\n    1,\n]", "x"], 0, before="y = ")
+    assert called("f", ["x"], 0).code == "f(x)"
     assert made.code == "y = f(\n    [\n        1,\n    ],\n    x,\n)" and made.strength == Strength.CALL
 
 
@@ -146,12 +147,12 @@ def test_names_are_unpacked_on_lines_of_their_own_where_they_are_too_long(args: 
     short, long = most * "a", (most + 1) * "a"
     shown = "x" if args else ""
     broken = f"\n{INDENT}{shown}\n" if args else ""
-    assert unpacked([short, "b"], "f", args, INDENT).code == f"{short}, b = f({broken})"
-    assert unpacked([long, "b"], "f", args, INDENT).code == f"(\n{INDENT}{long},\n{INDENT}b,\n) = f({shown})"
+    assert unpacked([short, "b"], "f", args, 1).code == f"{short}, b = f({broken})"
+    assert unpacked([long, "b"], "f", args, 1).code == f"(\n{INDENT}{long},\n{INDENT}b,\n) = f({shown})"
     wide = (WIDTH - len("(a,) = f()")) * "x"
-    assert unpacked(["a"], "f", [wide], "").code == f"(a,) = f({wide})"
-    assert unpacked([most * "a", "b"], "f", [wide], "").code == f"{most * 'a'}, b = f(\n{INDENT}{wide}\n)"
-    assert unpacked(["a"], "f", args, "").code == f"(a,) = f({shown})"
+    assert unpacked(["a"], "f", [wide], 0).code == f"(a,) = f({wide})"
+    assert unpacked([most * "a", "b"], "f", [wide], 0).code == f"{most * 'a'}, b = f(\n{INDENT}{wide}\n)"
+    assert unpacked(["a"], "f", args, 0).code == f"(a,) = f({shown})"
 
 
 def test_tuples_have_a_comma_for_one_part() -> None:

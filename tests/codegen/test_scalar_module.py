@@ -203,4 +203,6 @@ def test_an_array_is_made_of_its_entries() -> None:
     room = WIDTH - len("        [a, ],")
     for length, is_broken in ((room, False), (room + 1, True)):
         made = _array("dX", ["a", length * "b"], "dtype", "").code
-        assert ("\n            a,\n" in made or "[\n" in made) is is_broken
+        whole = f"dX = np.array(\n    [a, {length * 'b'}],\n    dtype,\n)"
+        apart = f"dX = np.array(\n    [\n        a,\n        {length * 'b'},\n    ],\n    dtype,\n)"
+        assert made == (apart if is_broken else whole)

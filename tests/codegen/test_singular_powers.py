@@ -160,6 +160,9 @@ def test_equations_of_the_loss_stay_and_those_of_gradients_alone_do_not() -> Non
     ]
     found = slopes_kept_finite(equations, program, {"z"}, set())
     assert found[:4] == equations[:4] and found[4].rhs == nonzero(p) ** -HALF and found[5] == equations[5]
+    q = Array("gamma")[()]
+    both = [Assignment(p, exp(z)), Assignment(L[()], Sum(p**q + p ** (q - 1), n), is_output=True)]
+    assert slopes_kept_finite(both, program, {"z"}, set()) == both
 
 
 def test_slopes_within_other_expressions() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import classifier as cl
 import programs
 import pytest
-from sympy import Expr, KroneckerDelta, Sum, acos, asin, exp, log, sqrt
+from sympy import Expr, KroneckerDelta, Sum, Symbol, acos, asin, exp, log, sqrt
 from sympy.tensor.indexed import Idx
 
 import symgrad
@@ -260,9 +260,15 @@ def test_divisors_that_disappear_have_a_reason() -> None:
 def test_derivatives_of_inverse_functions_say_what_they_divide_by() -> None:
     v = Array("v", (N,))
     expr = x[n] * asin(2 * x[n]) ** 2 * asin(v[n])
-    assert divided_by(expr, "x") == (Condition(1 - 4 * x[n] ** 2, "asin is differentiated"),)
-    assert divided_by(acos(x[n]) * exp(acos(x[n])), "x") == (Condition(1 - x[n] ** 2, "acos is differentiated"),)
-    assert divided_by(where(step(x[n], 0), asin(x[n]), x[n]), "x") == ()
+    program = cl.softmax_cross_entropy()
+    assert divided_by(program, expr, "x") == (Condition(1 - 4 * x[n] ** 2, "asin is differentiated"),)
+    assert divided_by(program, acos(x[n]) * exp(acos(x[n])), "x") == (
+        Condition(1 - x[n] ** 2, "acos is differentiated"),
+    )
+    assert divided_by(program, where(step(x[n], 0), asin(x[n]), x[n]), "x") == ()
+    q = Symbol("q", real=True)
+    assert divided_by(program, x[n] ** q * v[n] ** q, "x") == (Condition(x[n], "needed only where q is less than 1"),)
+    assert divided_by(program, exp(x[n]) ** (1 + q**2) + x[n] ** 3 + 2 ** x[n], "x") == ()
 
 
 # A text -> its gradient in index notation, and in matrix notation.

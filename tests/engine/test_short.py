@@ -129,7 +129,8 @@ def test_the_code_names_nothing_that_the_page_does_not() -> None:
 
 def test_results_have_the_derivatives_that_they_use_and_functions_their_meaning() -> None:
     results = derived("focal").to_text(detail="short").split("In NumPy")[0]
-    assert "G_Z = ∂L/∂Z = P ⊙ (G_P − (P ⊙ G_P) 1_C 1_Cᵀ)" in results and "∂L/∂z_nc = " not in results
+    assert "G = ∂L/∂Z = R − P ⊙ (R 1_C 1_Cᵀ)" in results and "∂L/∂z_mc = r_mc − p_mc Σ_k r_mk" in results
+    assert "r_nk = p_nk ∂L/∂p_nk = (1/N) y_nk (γ p_nk (1 − p_nk)^(γ − 1) log p_nk − (1 − p_nk)^γ)" in results
     results = derived("huber").to_text(detail="short").split("In NumPy")[0]
     assert "(1/N) Xᵀ clip(e, −δ, δ)" in results and "clip(x, a, b) is x, but at least a and at most b." in results
     hinge = derived("multiclass_hinge").to_text(detail="short")

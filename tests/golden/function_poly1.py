@@ -35,11 +35,11 @@ def _rows(X, W, b, y, eps, N, C):
     E = np.exp(Z)
     S_shifted = np.add.reduce(E)
     P = np.divide(E, S_shifted, out=E)
+    R = -y * (1 + eps * P) / N
     pt = np.add.reduce(y * P)
     L = (eps * np.add.reduce(1 - pt) - _dot(y, Z - np.log(S_shifted))) / N
 
-    G_P_P = -y * (1 + eps * P) / N
-    G_Z = np.subtract(G_P_P, P * np.add.reduce(G_P_P), out=G_P_P)
-    dW = G_Z.dot(X).T
-    db = np.add.reduce(G_Z, axis=1)
+    G = np.subtract(R, P * np.add.reduce(R), out=R)
+    dW = G.dot(X).T
+    db = np.add.reduce(G, axis=1)
     return L, dW, db

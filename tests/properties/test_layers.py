@@ -104,6 +104,7 @@ def test_the_checker_shares_nothing_with_the_engine_but_the_notation() -> None:
         "errors",
         "functions",
         "special_functions",
+        "matrix_functions",
         "notation",
         "equations",
         "program",

@@ -30,6 +30,7 @@ from symgrad.check.normal_form.atoms import (
     Size,
     add,
     as_monomial,
+    free_of,
     free_of_items,
     height_of_items,
     is_positive,
@@ -54,16 +55,11 @@ def multiply(left: Polynomial, right: Polynomial) -> Polynomial:
     """The product of two polynomials."""
     if len(left) * len(right) > MOST_TERMS:
         raise NoNormalForm(f"a product of {len(left)} and {len(right)} terms is too large")
-    result: Polynomial = {}
-    for m, c in left.items():
-        for n, d in right.items():
-            for monomial, e in product((*m, *n)).items():
-                value = result.get(monomial, 0) + c * d * e
-                if value:
-                    result[monomial] = value
-                else:
-                    del result[monomial]
-    return result
+    for one, other in ((left, right), (right, left)):
+        if one.keys() == {ONE}:
+            spend(len(other))
+            return scale(other, one[ONE])
+    return add(*(scale(product((*m, *n)), c * d) for m, c in left.items() for n, d in right.items()))
 
 
 def product(factors: Iterable[tuple[Atom, Exponent]]) -> Polynomial:
@@ -72,8 +68,8 @@ def product(factors: Iterable[tuple[Atom, Exponent]]) -> Polynomial:
     exponents: dict[Atom, Exponent] = {}
     for atom, exponent in factors:
         exponents[atom] = simple(exponents.get(atom, 0) + exponent)
-    deltas = [a for a, e in exponents.items() if isinstance(a, Delta) and e]
-    if deltas:
+    kinds = {type(atom) for atom in exponents}
+    if Delta in kinds and (deltas := [a for a, e in exponents.items() if isinstance(a, Delta) and e]):
         stand_in = _classes(deltas)
         rest = {a: e for a, e in exponents.items() if not isinstance(a, Delta)}
         if any(a.free & stand_in.keys() for a, e in rest.items() if e):
@@ -82,8 +78,8 @@ def product(factors: Iterable[tuple[Atom, Exponent]]) -> Polynomial:
                 renamed = multiply(renamed, power(rename_atom(atom, stand_in), exponent))
             return multiply(renamed, {_deltas(stand_in): Fraction(1)})
         exponents = rest | dict(_deltas(stand_in))
-    coefficient = _whole_powers_of_primes(exponents)
-    for kind in sorted({type(atom) for atom in exponents if atom.precedence}, key=lambda kind: kind.precedence):
+    coefficient = _whole_powers_of_primes(exponents) if Prime in kinds else Fraction(1)
+    for kind in sorted((kind for kind in kinds if kind.precedence), key=lambda kind: kind.precedence):
         if (related := kind.relate(exponents)) is not None:
             return scale(related, coefficient)
     return {as_monomial(exponents): coefficient}
@@ -228,6 +224,9 @@ def rename(polynomial: Polynomial, names: Mapping[Index, Index]) -> Polynomial:
     """A polynomial with its free indices renamed; two indices may become one."""
     terms: list[Polynomial] = []
     for monomial, coefficient in polynomial.items():
+        if not free_of(monomial) & names.keys():
+            terms.append({monomial: coefficient})
+            continue
         factors, powers = [], []
         for atom, exponent in monomial:
             renamed = rename_atom(atom, names)

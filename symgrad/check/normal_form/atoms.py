@@ -251,11 +251,12 @@ def add(*polynomials: Polynomial) -> Polynomial:
     result: Polynomial = {}
     for polynomial in polynomials:
         for m, c in polynomial.items():
-            value = result.get(m, 0) + c
-            if value:
-                result[m] = Fraction(value)
+            if m not in result:
+                result[m] = c
+            elif value := result[m] + c:
+                result[m] = value
             else:
-                result.pop(m, None)
+                del result[m]
     return result
 
 
@@ -266,4 +267,6 @@ def rational_content(coefficients: Collection[Fraction | int]) -> Fraction:
 
 def scale(polynomial: Polynomial, factor: Fraction | int) -> Polynomial:
     """A polynomial times a number."""
+    if factor == 1:
+        return polynomial
     return {m: c * factor for m, c in polynomial.items()} if factor else {}

@@ -64,7 +64,6 @@ from symgrad.check.normal_form.atoms import (
 from symgrad.check.normal_form.function_atoms import call, exp_of, log_of, selected, through
 from symgrad.check.normal_form.sums import INVERSE, Entry, Relation
 from symgrad.equations import Assumption
-from symgrad.facts import inverted
 from symgrad.functions import absolute, equal, has_own_name, reciprocal, root, selection, where
 from symgrad.matrix_functions import OF_MATRICES, inverse
 from symgrad.notation import axis_name, bound_indices, index_over, indices_of, name_of
@@ -97,7 +96,7 @@ class Normaliser:
         self._rules |= closed or {}
         self._constraints = constraints(assumed, program)
         self._assumed = assumed
-        self._inverted = inverted(program)
+        self._inverted = program.inverted
         self._symmetric: dict[str, bool] = {}
         self._memo: dict[Basic, Polynomial] = {}
         self._definitions: dict[str, Polynomial] = {}
@@ -231,7 +230,7 @@ def index_text(index: Basic) -> Index:
     """The text of an index in the normal form; it differs from the text of any other index or atom."""
     if not isinstance(index, Idx) or index.upper is None:
         raise NoNormalForm(f"{sympify(index)} is not an index over an axis")
-    letter = str(index.label)
+    letter = index.name
     if not letter.removeprefix(RESERVED).isidentifier() or index != index_over(letter, index.upper + 1):
         raise NoNormalForm(f"{letter!r} is not the letter of an index")
     return f"{letter}@{axis_name(index)}"

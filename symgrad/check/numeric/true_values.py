@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from math import prod
 
 import numpy as np
-from sympy import E, Expr, Integer, Rational, cosh, exp, sinh, tanh
+from sympy import E, Expr, Indexed, Integer, Rational, Symbol, cosh, exp, sinh, tanh
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -35,9 +35,9 @@ def exponential_depth(program: Program) -> int:
     depth = {array.name: 0 for array in program.inputs}
 
     def of(expr: Basic) -> int:
-        below = max((of(arg) for arg in expr.args), default=0)
-        used = max((depth.get(name, 0) for name in array_names(expr)), default=0)  # an inverse names itself
-        return max(below, used) + (expr == E or isinstance(expr, (exp, tanh, sinh, cosh)))
+        if isinstance(expr, (Indexed, Symbol)):
+            return max((depth.get(name, 0) for name in array_names(expr)), default=0)  # an inverse names itself
+        return max(map(of, expr.args), default=0) + (expr is E or isinstance(expr, (exp, tanh, sinh, cosh)))
 
     for definition in program.ordered:
         depth[definition.name] = of(definition.rhs)
@@ -188,6 +188,6 @@ def _entries(numbers: NumberSystem, shape: tuple[int, ...], domain: Domain, seed
 def letters_of(subject: IndexSubject) -> tuple[Idx, ...]:
     """The free indices of a subject; first those of the differentiated expression."""
     if isinstance(subject, Value):
-        return tuple(sorted(free_indices(subject.expr), key=str))
+        return tuple(sorted(free_indices(subject.expr), key=lambda i: i.name))
     first = sorted(free_indices(subject.of), key=str) if isinstance(subject, Partial) else []
     return tuple(dict.fromkeys([*first, *(subject.wrt.indices if subject.wrt.is_Indexed else ())]))

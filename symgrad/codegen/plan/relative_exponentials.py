@@ -63,14 +63,13 @@ class Relative:
     def __init__(self, shifts: Sequence[Shift]) -> None:
         self._shifts = list(shifts)
         self._joint: list[Joint] = []
-        self._preferred: list[Joint] = []
         self._factors = {name_of(s.factor): Assignment(s.factor, exp(s.largest)) for s in shifts}
         self._kept: dict[str, Assignment] = {}
         self.used: list[Shift] = []
 
     def join(self, totals: Iterable[Expr], taken: set[str]) -> None:
         """Find joint shifts for sums over exponentials times arrays that are stored relative, and prefer these."""
-        self._preferred = []
+        self._preferred: list[Joint] = []
         for total in sorted((written_out(total, self._kept) for total in totals), key=str):
             for term in Add.make_args(total.function):
                 inner = Mul(*self._factors_in(term))

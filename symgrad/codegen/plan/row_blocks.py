@@ -38,6 +38,15 @@ class Blocks:
     stacked: tuple[str, ...]
 
 
+def forward_and_backward(program: Program, assignments: Sequence[Assignment]) -> Blocks:
+    """The equations of a layer: those that its outputs need come first, and are evaluated without the others."""
+    names = {*program.results}
+    for a in reversed(assignments):
+        names |= array_names(a.rhs) if a.name in names else set()
+    forward = tuple(a for a in assignments if a.name in names)
+    return Blocks("", forward, tuple(a for a in assignments if a.name not in names), (), (), ())
+
+
 def blocks_of(
     program: Program, assignments: Sequence[Assignment], checked: Sequence[Assumption], taken: set[str]
 ) -> Blocks:

@@ -84,7 +84,7 @@ def live(assignments: Sequence[Assignment]) -> list[Assignment]:
 
 
 def schedule(record: Record) -> Schedule:
-    """The equations needed for the output and the gradients of ``record``, and no others."""
+    """The equations needed for the results and the gradients of ``record``, and no others."""
     program = record.program
     adjoints = {array.name for array in record.adjoint_arrays.values()}
     taken = set(program.arrays) | adjoints | {axis.name for axis in program.axes}
@@ -96,8 +96,13 @@ def schedule(record: Record) -> Schedule:
         if name in record.adjoint_arrays and (adjoint := record.adjoint_arrays[name].name) in known:
             result = replace(result, rhs=entry_of(adjoint, result.indices), is_helper=True)
         results.append(result)
-    before = needed(record, [program.definitions[program.output].entry, *(result.rhs for result in results)])
-    before = [replace(a, is_output=a.name == program.output) for a in before]
+    returned = [program.definitions[name].entry for name in program.results]
+    before = needed(record, [*returned, *(result.rhs for result in results)])
+    before = [replace(a, is_output=a.name in program.results) for a in before]
+    upstream = {gradient for _, gradient in program.upstream}
+    given = {a.name: a for a in before if a.name in adjoints and array_of(a.rhs) in upstream}
+    before = [replace(a, rhs=written_out(a.rhs, given)) for a in before if a.name not in given]
+    results = [replace(a, rhs=written_out(a.rhs, given)) for a in results]
     return Schedule((*before, *results), {name: a.name for name, a in zip(record.wrt, results, strict=True)})
 
 
@@ -115,10 +120,11 @@ def needed(record: Record, exprs: Iterable[Expr]) -> list[Assignment]:
 
 
 def _through_adjoints(record: Record, gradient: Gradient, adjoints: set[str]) -> tuple[Expr, Expr]:
-    """The gradient in terms of adjoint arrays if a line states it so (the last one), else its closed form. The second
-    value is the entry whose indices are free in it."""
+    """The gradient in terms of adjoint arrays if a line states it so (the last one), else its closed form. A later line
+    in which the divisors of an adjoint cancel is better. The second value is the entry whose indices are free in it."""
     for step in reversed(record.steps):
         is_open = array_names(step.after) & adjoints and not step.after.has(KroneckerDelta)
-        if is_open and isinstance(step.subject, Total) and name_of(step.subject.wrt) == gradient.array.name:
+        is_better = is_open or (step.rule == "substitute" and step.conditions)
+        if is_better and isinstance(step.subject, Total) and name_of(step.subject.wrt) == gradient.array.name:
             return step.after, step.subject.wrt
     return gradient.index, gradient.entry

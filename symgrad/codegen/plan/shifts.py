@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
+from typing import Any
 
 from sympy import Add, Expr, Indexed, Mul, Pow, S, Sum, Symbol, exp, log
 from sympy.core.basic import Basic
@@ -19,7 +20,17 @@ from symgrad.canonical import canonical
 from symgrad.codegen.identifiers import fresh
 from symgrad.codegen.plan.kernels import exponents_of, rebuilt
 from symgrad.codegen.plan.schedule import Assignment, array_of, live, names_outside, written_out
-from symgrad.notation import array_names, axis_name, bound_indices, entry_of, free_indices, freshen, renamed, sum_over
+from symgrad.notation import (
+    array_names,
+    axis_name,
+    bound_indices,
+    entry_of,
+    free_indices,
+    freshen,
+    parts_of,
+    renamed,
+    sum_over,
+)
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,7 @@ def shifts_of(assignments: Sequence[Assignment], taken: set[str]) -> list[Shift]
     inside = dividing_or_in_logarithms(assignments)
     for assignment in assignments:
         rhs, is_inside = assignment.rhs, assignment.name in inside
-        for total in sorted(rhs.atoms(Sum) if is_inside else in_divisors_and_logarithms(rhs, Sum), key=str):
+        for total in sorted(parts_of(rhs, Sum) if is_inside else in_divisors_and_logarithms(rhs, Sum), key=str):
             bound = set(bound_indices(total))
             factors = {factor for term in Add.make_args(total.function) for factor in Mul.make_args(term)}
             for kernel in sorted((f for f in factors if isinstance(f, exp)), key=str):
@@ -107,11 +118,11 @@ def dividing_or_in_logarithms(assignments: Sequence[Assignment]) -> set[str]:
 
 
 @lru_cache(maxsize=16384)
-def in_divisors_and_logarithms(expr: Expr, kind: type[Expr]) -> frozenset[Expr]:
+def in_divisors_and_logarithms(expr: Expr, kind: Any) -> frozenset[Expr]:
     """The parts of type ``kind`` in the divisors and logarithms of an expression."""
-    logs = [call.args[0] for call in expr.atoms(log)]
-    divisors = [power.base for power in expr.atoms(Pow) if power.exp.could_extract_minus_sign()]
-    return frozenset().union(*(part.atoms(kind) for part in (*logs, *divisors)))
+    logs = [call.args[0] for call in parts_of(expr, log)]
+    divisors = [power.base for power in parts_of(expr, Pow) if power.exp.could_extract_minus_sign()]
+    return frozenset().union(*(parts_of(part, kind) for part in (*logs, *divisors)))
 
 
 def _sums_joined(assignments: Sequence[Assignment]) -> list[Assignment]:
@@ -138,7 +149,7 @@ def inlined(assignments: Sequence[Assignment], taken: set[str]) -> list[Assignme
     """Inline nested sums of exponentials, and named exponentials that get a shift, so that each term has its own."""
     assignments = _sums_joined(assignments)
     names = {a.name: a for a in assignments if isinstance(a.rhs, exp) and not a.is_output}
-    bases = {part.args[0] for a in assignments for part in a.rhs.atoms(Pow, log)}
+    bases = {part.args[0] for a in assignments for part in parts_of(a.rhs, Pow, log)}
     summed = {n for base in bases if exponents_of(written_out(base, names)) for n in array_names(base)}
     shifts = shifts_of([replace(a, rhs=written_out(a.rhs, names)) for a in assignments], taken)
     names = {name: a for name, a in names.items() if name in summed or any(any(s.matches(a.rhs)) for s in shifts)}

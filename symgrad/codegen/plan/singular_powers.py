@@ -17,7 +17,7 @@ from symgrad.codegen.identifiers import free
 from symgrad.codegen.plan.kernels import distributed, log1p, logaddexp, nonzero, rebuilt, sigmoid
 from symgrad.codegen.plan.schedule import Assignment, array_of, written_out
 from symgrad.facts import inputs_at_most_one
-from symgrad.notation import array_names, entry_of, free_indices
+from symgrad.notation import array_names, entry_of, free_indices, parts_of
 from symgrad.piecewise import leaves_out
 from symgrad.program import Program
 
@@ -29,10 +29,10 @@ def slopes_kept_finite(
     divides by the same arrays, since it is infinite then, too; nor if an input of ``wrt`` occurs in the base outside of
     exponents, since its derivative has no exponential that vanishes. The inputs ``weights`` are nonnegative."""
     known = {a.name: a for a in assignments if not a.over}
-    needed = {program.output}
+    needed = {*program.results}
     for a in reversed(assignments):
         needed |= array_names(a.rhs) if a.name in needed else set()
-    powers = [p for a in assignments if a.name in needed for p in a.rhs.atoms(Pow)]
+    powers = [p for a in assignments if a.name in needed for p in parts_of(a.rhs, Pow)]
     exponents = {p.exp for p in powers}
     divided = {name for p in powers if p.exp.could_extract_minus_sign() for name in array_names(p.base)}
     constants = {array.name for array in program.inputs} - set(wrt)
@@ -138,7 +138,7 @@ def _kind(pole: Expr) -> Expr | str:
 
 def _poles(expr: Expr) -> list[Expr]:
     """The entries, and the brackets 1 - entry, that have powers which may be negative."""
-    bases = {p.base for p in expr.atoms(Pow) if not p.exp.is_nonnegative}
+    bases = {p.base for p in parts_of(expr, Pow) if not p.exp.is_nonnegative}
     return sorted((base for base in bases if isinstance(base, Indexed) or isinstance(1 - base, Indexed)), key=str)
 
 

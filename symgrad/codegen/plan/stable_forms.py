@@ -21,7 +21,7 @@ from symgrad.codegen.plan.schedule import Assignment, Schedule, array_of, live, 
 from symgrad.codegen.plan.shifts import Shift, dividing_or_in_logarithms, in_divisors_and_logarithms, inlined, shifts_of
 from symgrad.codegen.plan.singular_powers import poles_cancelled, slopes_kept_finite
 from symgrad.facts import nonnegative_inputs
-from symgrad.notation import Array, array_names, entry_of, replaced, stand_in, unfolded
+from symgrad.notation import Array, array_names, entry_of, parts_of, replaced, stand_in, unfolded
 from symgrad.steps import Record
 
 
@@ -78,7 +78,7 @@ def evaluated(record: Record) -> Evaluated:
     floor = Array(fresh("floor", taken))
     weights = nonnegative_inputs(record.program)
     masked = masks_taken_in(plan.assignments, weights, floor[()])
-    kernels = {kernel for a in masked for kernel in a.rhs.atoms(exp)}
+    kernels = {kernel for a in masked for kernel in parts_of(a.rhs, exp)}
     inside = {name for kernel in kernels if kernel.has(floor[()]) for name in array_names(kernel)}
     plain = {name for kernel in kernels if not kernel.has(floor[()]) for name in array_names(kernel)}
     # An exponential that also occurs without its mask must be relative to the maximum of all entries.
@@ -103,7 +103,7 @@ class _Rewriter:
         before = len(self._relative.used)
         rhs = without_overflow(zeros_kept(original.rhs, self._nonnegative))
         is_inside = original.name in self._inside
-        self._relative.join(rhs.atoms(Sum) if is_inside else in_divisors_and_logarithms(rhs, Sum), self._taken)
+        self._relative.join(parts_of(rhs, Sum) if is_inside else in_divisors_and_logarithms(rhs, Sum), self._taken)
         logs = {old: self._logarithm(old) for old in sorted(_outermost_logs(rhs), key=str)}
         stand_ins = {old: stand_in(old, f"log {position}") for position, old in enumerate(logs)}  # no array has a space
         scale, rest = self._relative.taken_out(replaced(rhs, stand_ins), is_output=original.is_output)

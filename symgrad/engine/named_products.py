@@ -1,0 +1,89 @@
+"""A name for the product of an array with its adjoint, where this product needs no division and the adjoint does.
+
+The adjoint of probabilities P often divides by P, and the chain rule multiplies it by P again: as
+dL/dz = p (dL/dp - sum p dL/dp).  In terms of R = P o dL/dP it is r - p sum r, without a division.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sympy import Add, Expr, Mul, Pow, S, powsimp
+
+from symgrad.canonical import canonical
+from symgrad.engine.fold import fold
+from symgrad.engine.rules import nonzero_because
+from symgrad.engine.summation import multiplied_out, ordered_sums
+from symgrad.engine.tidying import cost, tidy
+from symgrad.engine.writer import Writer
+from symgrad.equations import abbreviation
+from symgrad.names import is_alike
+from symgrad.notation import Array, array_names, entries, entry_of, indices_of, renamed, unfolded
+from symgrad.steps import Condition, Gradient, Total, Value
+
+LETTERS = "RTUVK"
+"""Names for a product of matrices; those for vectors are in lower case."""
+
+
+def with_products(writer: Writer, subject: Total, value: Expr, node: str) -> Expr:
+    """``value`` in products of the array ``node`` and its adjoint, where each entry of the adjoint has such a factor
+    and the division by ``node`` in the adjoint cancels; otherwise unchanged.
+
+    The product gets a name if it has a bracket and ``value`` mentions it more than once.
+    """
+    adjoint, closed, weights = writer.adjoint[node], writer.closed[node], writer.weights()
+    whole = closed.entry * closed.index
+    forms = [tidy(canonical(form), weights) for form in (whole, powsimp(multiplied_out(whole), combine="exp"))]
+    product = min(forms, key=lambda form: (_poles(form, node), cost(form, weights)))
+    name, reason = _unused(writer, len(closed.array.axes)), nonzero_because(writer.program, closed.entry)
+    is_shorter = _poles(product, node) < _poles(closed.index, node) and not array_names(product) & _adjoints(writer)
+    if not name or not reason or not is_shorter:
+        return value
+
+    def written(of: Expr) -> Expr:
+        quotient = unfolded(value, adjoint[indices_of(closed.entry)], of / closed.entry)
+        return fold(ordered_sums(quotient), [], weights)[0]
+
+    named = written(entry_of(name, indices_of(closed.entry)))
+    if _poles(named, node) > _poles(value, node):
+        return value
+    cites, divisors = [writer.results[Total(closed.entry)]], [Condition(closed.entry, reason)]
+    if any(isinstance(factor, Add) for factor in Mul.make_args(product)) and len(entries(named, name)) > 1:
+        cites.append(_named(writer, name, product, closed, divisors))
+    else:
+        named = written(product)
+    return writer.line(subject, value, named, "substitute", "substitute", cites=cites, conditions=divisors)
+
+
+def _adjoints(writer: Writer) -> set[str]:
+    return {array.name for array in writer.adjoint.values()}
+
+
+def _poles(expr: Expr, name: str) -> Expr:
+    """How often ``expr`` is divided by entries of an array: the sum of the exponents in its distinct powers."""
+    powers = [p for p in expr.atoms(Pow) if array_names(p.base) == {name} and p.base in entries(expr, name)]
+    return Add(*(max(S.Zero, -p.exp.as_coeff_Add()[0]) for p in powers))
+
+
+def _unused(writer: Writer, rank: int) -> str:
+    """A name that neither arrays nor axes nor indices have, or ""."""
+    program = writer.program
+    used = [*program.arrays, *program.axis, *program.printed.values(), *_adjoints(writer)]
+    used += [letter for axis in program.axes for letter in axis.conventional]
+    letters = LETTERS if rank > 1 else LETTERS.lower()
+    return next((letter for letter in letters if not is_alike(letter, used)), "")
+
+
+def _named(writer: Writer, name: str, product: Expr, closed: Gradient, divisors: Sequence[Condition]) -> int:
+    """The number of a new line that defines ``name`` as the product, from now on an equation of the program."""
+    definition, adjoint = writer.program.definitions[closed.array.name], writer.adjoint[closed.array.name]
+    subject = Value(Array(name, closed.array.axes)[definition.indices])
+    rhs = renamed(product, dict(zip(indices_of(closed.entry), definition.indices, strict=True)))
+    writer.program = replace(writer.program, equations=(*writer.program.equations, abbreviation(subject.expr, rhs)))
+    times = definition.entry * adjoint[definition.indices]
+    writer.line(subject, None, times, "name", f"name {name}")
+    cites = [writer.results[Total(closed.entry)]]
+    writer.line(subject, times, rhs, "substitute", "substitute", cites, conditions=divisors)
+    writer.origins[name] = len(writer.steps)
+    return len(writer.steps)
