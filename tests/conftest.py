@@ -14,6 +14,9 @@ from typing import TypeVar
 
 import pytest
 
+# Before SymPy is imported.  A session has hundreds of losses, of whose parts SymPy would remember a thousand.
+os.environ.setdefault("SYMPY_CACHE_SIZE", "20000")
+
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 GOLDEN = Path(__file__).parent / "golden"
 

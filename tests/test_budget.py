@@ -267,6 +267,7 @@ def test_a_part_that_occurs_often_is_counted_as_often() -> None:
     assert extent(repeated(lambda part: Pow(part, part + 1, evaluate=False), LEVELS)) > 2**LEVELS
 
 
+@pytest.mark.slow
 def test_what_grows_without_bound_inside_of_roots_is_not_multiplied_out() -> None:
     nested = repeated(lambda part: sqrt((x[i] + part) ** 2 + 1), LEVELS)
     assert multiplied_out(nested) == nested

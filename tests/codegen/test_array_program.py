@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cases import sampled
-from catalogue import NAMES, derived
+from catalogue import NAMES, derived, typical
 from forms import EVERY, SAMPLE, record
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -398,7 +398,7 @@ def test_a_line_that_is_too_long_is_broken(letters: tuple[Idx, Idx], into: str) 
         assert space["a"].shape == ((2, 3) if letters == (n, m) or into else (3, 2))
 
 
-@pytest.mark.parametrize("name", sampled(NAMES, every=5))
+@pytest.mark.parametrize("name", typical(NAMES))
 def test_every_assignment_of_the_catalogue_means_its_equation(name: str) -> None:
     for target in ("numpy", "scalar"):
         proof = Proof.of(assignments(derived(name).record, 1, target))

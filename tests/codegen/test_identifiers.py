@@ -90,7 +90,7 @@ def groups() -> list[tuple[str, ...]]:
     return [(*group, *NEUTRAL[len(group) :]) for group in found]
 
 
-@pytest.mark.parametrize("names", sampled(map(pytest.param, groups()), every=10), ids=lambda names: names[0])
+@pytest.mark.parametrize("names", sampled(map(pytest.param, groups()), every=20), ids=lambda names: names[0])
 def test_any_name_will_do(names: tuple[str, ...]) -> None:
     rng = np.random.default_rng(0)
     given = [rng.normal(size=(3, 2)), rng.normal(size=2), 0.7, *(rng.normal(size=3) for _ in names[2:])]

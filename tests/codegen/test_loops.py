@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cases import sampled
-from catalogue import NAMES, derived
+from catalogue import NAMES, derived, typical
 from forms import EVERY, SAMPLE, SIZES, record
 from literal import random_inputs
 from sympy import Symbol, exp
@@ -263,7 +263,7 @@ def test_the_exponential_is_right_to_an_ulp(scale: float) -> None:
 # --- proofs --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", sampled(NAMES, every=4))
+@pytest.mark.parametrize("name", typical(NAMES))
 def test_every_assignment_of_the_catalogue_means_its_equation(name: str) -> None:
     proof = Proof.of(assignments(derived(name).record, 1, "numba"))
     assert not proof.faults and set(proof.counts) <= {"every shape"}, proof.counts

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import sampled
-from catalogue import NAMES, derived, derived_from
+from catalogue import NAMES, derived, derived_from, typical
 from programs import ZOO
 
 import symgrad
@@ -45,7 +44,7 @@ def point(derivation: Derivation, scale: float) -> list[Any]:
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e4])
-@pytest.mark.parametrize("name", sampled(NAMES, every=4))
+@pytest.mark.parametrize("name", typical(NAMES))
 def test_the_lines_of_the_catalogue(name: str, scale: float) -> None:
     derivation = derived(name)
     inputs = point(derivation, scale)
@@ -57,7 +56,7 @@ def test_the_lines_of_the_catalogue(name: str, scale: float) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9 * np.abs(theirs).max(initial=0))
 
 
-@pytest.mark.parametrize("name", sampled(ZOO, every=6))
+@pytest.mark.parametrize("name", typical(ZOO))
 def test_the_lines_of_other_programs(name: str) -> None:
     derivation = derived_from(*ZOO[name])
     inputs = point(derivation, 1.0)
@@ -105,7 +104,7 @@ def test_as_a_lecturer_writes_it(name: str, lines: list[str]) -> None:
     assert {*lines} <= {*derived(name).numpy_lines.splitlines()}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", typical(NAMES))
 def test_the_catalogue_needs_no_names_of_parts(name: str) -> None:
     text = derived(name).numpy_lines
     assert not re.search(r"\bpart\d|S_shifted|\bE2|heaviside\([\w]+, 0\)|def _", text)

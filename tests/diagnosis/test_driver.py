@@ -246,12 +246,12 @@ OF_MSE: dict[str, tuple[Candidate, str, str, str | None]] = {
 }
 
 
-@pytest.mark.parametrize("name", sampled(OF_CROSS_ENTROPY, every=7))
+@pytest.mark.parametrize("name", sampled(OF_CROSS_ENTROPY, every=9))
 def test_mistakes_in_the_cross_entropy(name: str) -> None:
     _is_named(CROSS_ENTROPY, *OF_CROSS_ENTROPY[name])
 
 
-@pytest.mark.parametrize("name", sampled(OF_MSE, every=9))
+@pytest.mark.parametrize("name", sampled(OF_MSE))
 def test_mistakes_in_the_squared_error(name: str) -> None:
     _is_named(MSE, *OF_MSE[name])
 
@@ -358,7 +358,7 @@ LAYER_NORM: dict[str, tuple[Candidate, str, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", sampled(LAYER_NORM, "D - 1 for D"))
+@pytest.mark.parametrize("name", sampled(LAYER_NORM))
 def test_mistakes_in_a_normalisation(name: str) -> None:
     candidate, kind, words = LAYER_NORM[name]
     found = symgrad.diagnose(derived("layer_norm"), candidate)
@@ -386,6 +386,7 @@ def test_numbers_that_a_candidate_does_not_take_are_at_their_defaults() -> None:
     assert not without.ok and without.explanations[0].words == "λ is missing"
 
 
+@pytest.mark.slow
 def test_gradients_in_another_order() -> None:
     def turned(X: np.ndarray, W: np.ndarray, b: np.ndarray, Y: np.ndarray) -> Gradients:
         by_w, by_b = cross_entropy()(X, W, b, Y)
@@ -462,7 +463,7 @@ def test_what_no_edit_explains_is_not_explained(loss: str) -> None:
     assert "no single edit of the derivation explains it" in found.summary
 
 
-@pytest.mark.parametrize("loss", sampled(symgrad.LOSSES, every=7))
+@pytest.mark.parametrize("loss", sampled(symgrad.LOSSES, "softmax_cross_entropy", "multiclass_hinge"))
 def test_lines_and_slopes_give_the_same_gradients(loss: str) -> None:
     """The lines and the chain rule, from which hypotheses predict gradients, agree without an edit."""
     record = derived(loss).record

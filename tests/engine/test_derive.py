@@ -10,7 +10,7 @@ import classifier as cl
 import numpy as np
 import pytest
 from cases import sampled
-from catalogue import NAMES, derived, derived_from
+from catalogue import NAMES, derived, derived_from, typical
 from classifier import LOSSES
 from literal import complex_step, forward, random_inputs, value
 from programs import ZOO, deep_tanh, label_smoothing, layer_norm, logistic
@@ -159,7 +159,7 @@ def test_reasons_say_what_happens(name: str, rule: str, reason: str) -> None:
     assert rule == "contract" or set(reasons) == {reason}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", typical(NAMES))
 def test_a_sum_keeps_its_letter_when_a_delta_is_summed_away(name: str) -> None:
     """What is summed after it was summed before it, by the same letter."""
     for step in derived(name).steps:
@@ -174,7 +174,7 @@ def summed(expr: Expr) -> set[tuple[str, int, str]]:
     return {(name, place, str(i.label)) for name, place, i in places if i in bound}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", typical(NAMES))
 def test_a_letter_is_of_one_axis(name: str) -> None:
     of = derived(name)
     axes: dict[str, set[str]] = {}
@@ -198,7 +198,7 @@ def defined(of: Record, name: str) -> int:
     return line
 
 
-@pytest.mark.parametrize("name", [*ALL, *READY_MADE])
+@pytest.mark.parametrize("name", typical([*ALL, *READY_MADE]))
 def test_a_derivative_cites_the_definitions_that_it_writes_out(name: str) -> None:
     of = record(name) if name in ALL else derived(READY_MADE[name]).record
     for step in of.steps:
@@ -225,7 +225,7 @@ def test_a_derivative_of_entropy_cites_what_stands_outside_of_the_logarithm() ->
     assert line.cites == (defined(of, "S"), defined(of, "P"), defined(of, "L"), slope)
 
 
-@pytest.mark.parametrize("name", [*ALL, *READY_MADE])
+@pytest.mark.parametrize("name", typical([*ALL, *READY_MADE]))
 def test_only_adjoints_of_the_line_above_are_written_out(name: str) -> None:
     of = record(name) if name in ALL else derived(READY_MADE[name]).record
     for step in of.steps:
@@ -384,7 +384,7 @@ def test_no_internal_index_name_reaches_a_reader() -> None:
 # --- numbers ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", typical(ALL))
 def test_every_adjoint_agrees_with_the_complex_step(name: str) -> None:
     of = record(name)
     sizes = {axis.name: SIZES[axis.name] for axis in of.program.axes}

@@ -128,6 +128,7 @@ def test_the_command_line_says_where_alone_a_gradient_is_right(
     assert (said in capsys.readouterr().out) == (code == 0)
 
 
+@pytest.mark.slow
 def test_a_gradient_for_labels_of_two_signs_where_nothing_is_declared() -> None:
     @symgrad.loss(shapes="X: N D, w: D, y: N", wrt="w")
     def softplus_margin(X, w, y):
@@ -176,6 +177,7 @@ def test_a_third_power_differentiated_as_a_product() -> None:
     assert kind == "power" and "product" in words
 
 
+@pytest.mark.slow
 def test_a_mean_that_is_not_centred_on_the_way_back() -> None:
     @symgrad.loss(shapes="X: N D", wrt="X")
     def fourth_moment(X):

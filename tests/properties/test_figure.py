@@ -99,5 +99,5 @@ def test_colours_stand_out(ground: str, module: ModuleType) -> None:
 
 
 def test_the_package_needs_no_matplotlib() -> None:
-    code = "import sys; sys.modules['matplotlib'] = None; import symgrad.cli; symgrad.derive('softmax_mse').to_html()"
+    code = "import sys; sys.modules['matplotlib'] = None; import symgrad.cli; symgrad.derive('mae').to_html()"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

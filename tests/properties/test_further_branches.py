@@ -115,6 +115,7 @@ def test_the_distance_of_a_point_to_itself() -> None:
     assert value == 1 and not gradient.any()
 
 
+@pytest.mark.slow
 def test_a_spread_of_equal_numbers() -> None:
     def scaled(X):
         d = X - np.mean(X, axis=1, keepdims=True)

@@ -188,6 +188,7 @@ def test_an_index_may_be_called_as_a_function_or_an_inner_index_is() -> None:
 # --- the diagnosis -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_insensitive_zone_without_its_outside() -> None:
     @symgrad.loss(shapes="r: N", wrt="r")
     def insensitive(r):

@@ -106,6 +106,7 @@ def times(factor: Expr, expr: Expr) -> Expr:
     return MatMul(factor, expr) if isinstance(expr, MatrixExpr) else factor * expr
 
 
+@pytest.mark.slow
 def test_every_line_that_is_made_wrong_is_noticed() -> None:
     """A right side with half of itself added: no line but one that says 0 survives."""
     kinds: set[type] = set()

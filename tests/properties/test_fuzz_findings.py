@@ -278,6 +278,7 @@ def test_an_array_may_have_any_name(name: str) -> None:
     agrees(program, ("w", name), (3,))
 
 
+@pytest.mark.slow
 def test_a_power_of_an_array_is_not_written_in_a_root_of_itself() -> None:
     """(s^(1/4) - s) s, solved for s^(1/4), was put for s^2 in the solution, again and again: derive took all memory."""
 
@@ -327,6 +328,7 @@ def test_an_example_whose_adjoints_are_written_in_one_that_was_asked_for() -> No
     assert derive(chain, wrt=["X", "G"]).example is not None
 
 
+@pytest.mark.slow
 def test_no_line_says_the_same_as_the_one_before_it() -> None:
     """SymPy's absolute value and ours were two things to the page: a line was written twice, and the second went on
     from what no line states."""
@@ -341,6 +343,7 @@ def test_no_line_says_the_same_as_the_one_before_it() -> None:
     assert len(set(shown)) == len(shown)
 
 
+@pytest.mark.slow
 def test_what_labels_pick_of_their_own_rows() -> None:
     """1/y[y], which is 1, was the sum of y/y over all classes, and that is their number: a wrong value."""
 
@@ -413,6 +416,7 @@ def test_the_exponential_of_a_sum_stays_one_where_an_equation_is_solved() -> Non
     assert not any(step.after.has(Product) for step in derive(program, wrt="z").steps)
 
 
+@pytest.mark.slow
 def test_an_example_of_logits_from_a_square_matrix() -> None:
     """The rows of a softmax came from an array with the same axis twice, which the example tried to choose."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,7 @@ TOGETHER = {
 PLACE = {name: place for place, layer in enumerate(LAYERS) for name in layer}
 
 
+@cache
 def modules() -> list[Path]:
     return sorted(ROOT.rglob("*.py"))
 
@@ -63,10 +65,17 @@ def name_of(path: Path) -> str:
 MODULES = {name_of(path) for path in modules()}
 
 
+@cache
+def parts(path: Path) -> list[ast.AST]:
+    """Every part of a module's syntax tree."""
+    return [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+
+
+@cache
 def imports(path: Path) -> list[str]:
     """The modules that a module imports, also those that it imports by name from their package."""
     imported: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in parts(path):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "symgrad":
             names = [f"{node.module}.{alias.name}" for alias in node.names]
             imported += [name if name in MODULES or node.module == "symgrad" else node.module for name in names]
@@ -141,7 +150,7 @@ def test_no_import_hides_in_a_function() -> None:
     for path in modules():
         if path.name in ("api.py", "documents.py", "results.py", "cli.py"):
             continue
-        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for function in parts(path):
             if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 hidden = [n for n in ast.walk(function) if isinstance(n, (ast.Import, ast.ImportFrom))]
                 assert not hidden, f"{path.name}: {function.name} imports inside"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+
+from _pytest.mark.structures import ParameterSet
+from cases import sampled
 
 import symgrad
 from symgrad import Derivation
@@ -12,6 +15,20 @@ from symgrad.losses import LOSSES
 from symgrad.program import Program
 
 NAMES = list(LOSSES)
+
+TYPICAL = {
+    *("softmax_cross_entropy", "softmax_mse", "multiclass_hinge", "logistic", "huber", "clip_loss", "gelu_perceptron"),
+    *("layer_norm", "attention_head", "class_weights_normalised", "probabilities_as_node", "two_layer_tanh", "clipped"),
+    *("crammer_singer", "tensor_form", "quadratic_form", "missing_probability"),
+}
+"""One loss or program of each kind."""
+
+
+def typical(names: Iterable[str]) -> list[ParameterSet]:
+    """All cases, slow but for the typical ones, so that the tests of the default run share few derivations; the last
+    word of a case names the loss."""
+    every = list(names)
+    return sampled(every, *(name for name in every if name.split()[-1] in TYPICAL))
 
 
 @cache
