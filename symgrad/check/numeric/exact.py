@@ -39,7 +39,7 @@ MASK = (1 << WIDTH) - 1
 MOST_TERMS = 60_000
 MOST_EXPONENT = 300
 MOST_GENERATORS = 4096
-OVERFLOW = sum(1 << (WIDTH * generator + WIDTH - 1) for generator in range(MOST_GENERATORS))
+OVERFLOW = ((1 << WIDTH * MOST_GENERATORS) - 1) // MASK << (WIDTH - 1)
 """The highest bit of each field: a larger exponent would overflow into the field of the next generator."""
 
 Poly = dict[int, Fraction | int]
