@@ -7,7 +7,7 @@ memory, and helpers that are used once.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import ClassVar
 
@@ -35,12 +35,12 @@ from symgrad.codegen.array_program import (
     loads,
     mapped,
     number,
-    numbered,
     walk,
 )
-from symgrad.codegen.identifiers import RESERVED, free, part_name, python_names
+from symgrad.codegen.identifiers import RESERVED, part_name, python_names
 from symgrad.codegen.lowering import Lowering
 from symgrad.codegen.module_frame import Inputs, functions_for
+from symgrad.codegen.named_parts import logarithms_named, with_maxima
 from symgrad.codegen.numpy_emitter import ARRAY_FUNCTIONS, MATRIX_FUNCTIONS, NumpyEmitter
 from symgrad.codegen.operations import is_weighted, parted, reduced
 from symgrad.codegen.plan.kernels import sigmoid, weighted
@@ -61,7 +61,7 @@ from symgrad.codegen.python_source import (
     written,
 )
 from symgrad.codegen.temporaries import hoisted
-from symgrad.engine.named_functions import FORMULAS, Phi, named, phi
+from symgrad.engine.named_functions import FORMULAS, Phi, clipped, named, phi
 from symgrad.functions import equal, step, where
 from symgrad.matrix_functions import inverse
 from symgrad.notation import array_names, name_of
@@ -74,6 +74,7 @@ SPELLED: Mapping[type[Function], str] = {
     erf: "np.vectorize(math.erf)({})",
     Phi: "Phi({})",
     phi: "phi({})",
+    clipped: "np.clip({}, {}, {})",
 }
 """Templates of calls. NumPy spells in one expression what generated modules have functions of their own for."""
 NORMAL = {
@@ -106,9 +107,11 @@ def numpy_lines(record: Record) -> str:
         return name
 
     program_lines = [replace(assign, node=_with_means(assign.node)) for assign in lowered.program]
-    program_lines = _logarithms_named(program_lines, exponentials, names, taken)
+    program_lines = with_maxima(logarithms_named(program_lines, exponentials, names, taken))
+    tops = [(a.name, a.node) for a in program_lines if isinstance(a.node, Reduce) and a.node.largest == a.name]
+    maxima = {node.of.name: name for name, node in tops if isinstance(node.of, Load)}
     outputs = {a.name for a in lowered.equations if a.is_output}
-    emitter = replace(emitter, columns=_columns(program_lines, outputs))
+    emitter = replace(emitter, columns=_columns(program_lines, outputs), maxima=maxima)
     split = [
         part for a in program_lines for part in hoisted(a, lambda n: len(emitter.text(n).code), named_part, LONGEST)
     ]
@@ -140,7 +143,7 @@ def _lowered(record: Record) -> tuple[Lowered, dict[str, str]]:
     equations = evaluated(record)
     plan = equations.coded
     if not {"Phi", "phi"} & {*record.program.arrays}:
-        plan = [replace(a, rhs=_distributions_named(a.rhs)) for a in plan]
+        plan = [replace(a, rhs=_functions_named(a.rhs)) for a in plan]
     uses = uses_of(plan)
     relative = {name_of(part.relative) for part in equations.parts if isinstance(part, Shift)}
     sums = {a.name: array_of(a.rhs.function) for a in plan if isinstance(a.rhs, Sum)}
@@ -167,10 +170,10 @@ def _lowered(record: Record) -> tuple[Lowered, dict[str, str]]:
     return lowered, dict.fromkeys((a.name for a in plan if a.name in relative), "") | {n: s for s, n in sums.items()}
 
 
-def _distributions_named(rhs: Expr) -> Expr:
-    """A right side with the functions of the normal distribution by name, if it has no others that have names."""
-    new = factor_terms(named(rhs)) if rhs.has(erf) else rhs
-    return rhs if any(new.has(f) for f in FORMULAS.keys() - NORMAL.keys()) else new
+def _functions_named(rhs: Expr) -> Expr:
+    """A right side with clip and the functions of the normal distribution by name, if it has no others with names."""
+    new = factor_terms(named(rhs)) if rhs.has(erf, where) else rhs
+    return rhs if any(new.has(f) for f in FORMULAS.keys() - NORMAL.keys() - {clipped}) else new
 
 
 def _conventional(program: Sequence[Assign], exponentials: Mapping[str, str], taken: Sequence[str]) -> dict[str, str]:
@@ -186,35 +189,6 @@ def _conventional(program: Sequence[Assign], exponentials: Mapping[str, str], ta
         better |= {name: f"{name.rstrip('0123456789')}_{owners[0]}" for name in parts if owners and name[-1].isdigit()}
     better |= {total: f"{better.get(name, name)}_sum" for name, total in exponentials.items() if total}
     return {name: new for name, new in better.items() if new not in taken}
-
-
-def _logarithms_named(
-    program: Sequence[Assign], exponentials: Mapping[str, str], names: dict[str, str], taken: set[str]
-) -> list[Assign]:
-    """The program with logarithms of probabilities P = E / S, which are exponents minus log S, in an array log_P."""
-    exponents = {a.name: a.node.operands[0] for a in program if a.name in exponentials and isinstance(a.node, Call)}
-    lines = list(program)
-    for a in program:
-        match a.node:
-            case Product(_, (Load(_, top),), (Load(_, total),)) if exponentials.get(top) == total:
-                parts = [p for line in lines for p in walk(line.node) if _is_logarithm(p, exponents[top], total)]
-                same = [part for part in parts if numbered(part)[0] == numbered(parts[0])[0]]
-                if same:
-                    name = free(f"log_{names[a.name]}", taken)
-                    names[name] = name
-                    first = next(n for n, line in enumerate(lines) if parts[0] in walk(line.node))
-                    known: dict[Node, Node] = {part: Load(part.letters, name, part.letters) for part in same}
-                    lines = [replace(line, node=mapped(line.node, known)) for line in lines]
-                    lines.insert(first, Assign(name, parts[0].letters, parts[0]))
-    return lines
-
-
-def _is_logarithm(node: Node, exponent: Node, total: str) -> bool:
-    """Whether a node is the exponent of a shifted exponential minus the logarithm of the sum of these."""
-    match node:
-        case Terms(_, (one, Negative(_, Call(_, function, (Load(_, name),))))):
-            return function is log and name == total and numbered(one)[0] == numbered(exponent)[0]
-    return False
 
 
 def _columns(program: Sequence[Assign], outputs: set[str]) -> frozenset[str]:
@@ -290,7 +264,7 @@ def _sizes(inputs: Inputs, axes: Sequence[str]) -> list[Source]:
 @dataclass(frozen=True)
 class _Emitter(NumpyEmitter):
     """Emits NumPy as people write it; ``sums`` are arrays whose logarithms are finite, ``columns`` those that keep an
-    axis of length one."""
+    axis of length one, ``maxima`` those that hold the largest entry of each row of an array."""
 
     matrix_functions: ClassVar = {
         **MATRIX_FUNCTIONS,
@@ -299,6 +273,7 @@ class _Emitter(NumpyEmitter):
     }
     sums: frozenset[str] = frozenset()
     columns: frozenset[str] = frozenset()
+    maxima: Mapping[str, str] = field(default_factory=dict)
 
     def lines(self, assign: Assign, comment: str = "") -> list[Source]:
         """The lines of an assignment, the last with a comment."""
@@ -308,7 +283,9 @@ class _Emitter(NumpyEmitter):
                 return [written(f"{name} = {{}}", self._reduced(total, ", keepdims=True"))]
             case Largest(letters, Load() as of, index) if letters == assign.letters:
                 along = f"axis={letters.index(index)}, keepdims=True"
-                largest = written(f"{name} = {{}} == np.max({{}}, {along})", self.text(of), self.text(of))
+                known = self.maxima.get(of.name, "")
+                top = self.names[known] if known in self.columns else f"np.max({self.text(of).code}, {along})"
+                largest = written(f"{name} = {{}} == {top}", self.text(of))
                 return [largest, Source(f"{name} = {name} / np.sum({name}, {along})")]
         line = self.assigned(assign)
         return [replace(line, code=line.code + comment)]
@@ -352,6 +329,8 @@ class _Emitter(NumpyEmitter):
         terms = [parted(term) for term in (of.terms if isinstance(of, Terms) else (of,))]
         sides = [[(False, self.over(t, letters)) for minus, t in terms if minus == side] for side in (False, True)]
         left, right = (added_up(side) if side else Source("0") for side in sides)
+        if not any(t.letters for minus, t in terms if not minus) and letters:  # abs(x) <= 1, not 1 >= abs(x)
+            return joined(" <= " if at_zero == ONE else " < ", [right, left])
         return joined(" >= " if at_zero == ONE else " > ", [left, right])
 
     def _reduced(self, node: Reduce, kept: str = "") -> Source:
