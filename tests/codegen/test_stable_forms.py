@@ -209,8 +209,7 @@ LINES: dict[str, list[str]] = {
         "S_shifted[n] = Sum(E[n, k], (k, 0, C - 1))",
         "P[n, k] = E[n, k]/S_shifted[n]",
         "L = Sum(P[n, k]**q, (n, 0, N - 1), (k, 0, C - 1))",
-        "G[m, c] = q*nonzero(P[m, c])**(q - 1)",
-        "dZ[m, c] = (G[m, c] - Sum(G[m, k]*P[m, k], (k, 0, C - 1)))*P[m, c]",
+        "dZ[m, c] = q*(-P[m, c]*Sum(P[m, k]**q, (k, 0, C - 1)) + P[m, c]**q)",
     ],
     "a sum of exponentials and shifted sums": [
         "z_max[n] = max z[n, k]",
