@@ -11,7 +11,7 @@ from symgrad.codegen.plan.shifts import shift_along
 from symgrad.notation import Array, Axis, sum_over
 
 N, C = Axis("N"), Axis("C")
-n, k, j = N.index("n"), C.index("k"), C.index("j")
+n, m, k, j = N.index("n"), N.index("m"), C.index("k"), C.index("j")
 Z, A, w, u = Array("Z", (N, C)), Array("A", (N, C)), Array("w", (N,)), Array("u", (N,))
 S, S_shifted = Array("S", (N,))[n], Array("S_shifted", (N,), positive=True)[n]
 SHIFT = shift_along(Z[n, k], (k,), set())
@@ -81,4 +81,30 @@ def test_a_sum_over_exponentials_and_relative_arrays_has_a_shift_of_both() -> No
     assert (scale, rest) == (joint.factor, sum_over(joint.relative * S_shifted, [n]))
     relative.join([total], taken)  # again: it is known
     assert relative.taken_out(total) == (scale, rest) and relative.used == [joint]
-    assert relative.taken_out(exp(u[n]) * S / total.subs(n, N.index("m"))) != (1, exp(u[n]) * S / total)
+    assert relative.taken_out(exp(u[n]) * S / total.subs(n, m)) != (1, exp(u[n]) * S / total)
+
+
+def test_what_a_joint_shift_leaves_of_an_exponent_stays_beside_it() -> None:
+    relative, taken, a = Relative([SHIFT]), {"Z_max", "Z_shifted", "E", "exp_max"}, Array("a")[()]
+    relative.keep(S, M, S_shifted)
+    relative.join([sum_over(exp(u[n]) * S, [n])], taken)
+    scale, rest = relative.taken_out(sum_over(exp(u[n] + a) * S, [n]))
+    (joint,) = relative.used
+    assert (scale, rest) == (joint.factor, sum_over(joint.relative * S_shifted * exp(a), [n]))
+    summed = sum_over(exp(u[n] + w[n]) * S, [n])  # w must not overflow: no shift
+    assert Relative([SHIFT]).taken_out(summed) == (1, summed)
+    assert relative.taken_out(summed) == (1, sum_over(exp(u[n] + w[n]) * M * S_shifted, [n]))
+
+
+def test_a_sum_of_relative_arrays_has_a_shift_for_each_row() -> None:
+    shift = shift_along(Array("B", (N, C, N))[n, k, m], (m,), set())
+    T, T_shifted = Array("T", (N, C))[n, k], Array("T_shifted", (N, C), positive=True)[n, k]
+    relative = Relative([shift])
+    relative.keep(T, shift.factor, T_shifted)
+    total = sum_over(T, [k])
+    relative.join([total], {"B_max", "B_shifted", "E", "exp_max"})
+    scale, rest = relative.taken_out(total)
+    (joint,) = relative.used
+    assert (joint.exponent, joint.rows, joint.columns) == (shift.largest, (n,), (k,))
+    assert (scale, rest) == (joint.factor, sum_over(joint.relative * T_shifted, [k]))
+    assert relative.in_largest(scale) == exp(joint.largest) and relative.taken_out(w[n]) == (1, w[n])

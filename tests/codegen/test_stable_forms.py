@@ -24,6 +24,10 @@ def named_inverse(Z: Any, u: Any) -> Any:
     return np.sum(np.log(1 + u * q) * q)
 
 
+def of_rows(M: Any) -> Any:
+    return M - logsumexp(M, axis=1, keepdims=True)
+
+
 PROGRAMS: dict[str, tuple[Callable[..., Any], str, str]] = {
     "labels": (lambda Z, Y: -np.sum(Y * np.log(softmax(Z, axis=1))), "Z: N C, Y: N C", "Z"),
     "mask": (
@@ -84,6 +88,12 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], str, str]] = {
         "u",
     ),
     "a function of exponentials": (lambda z: np.tanh(np.sum(np.exp(2 * z)) / np.sum(np.exp(z)) ** 2), "z: N", "z"),
+    "a step of sinkhorn": (lambda M: np.sum(of_rows(M) - logsumexp(of_rows(M), axis=0)), "M: N C", "M"),
+    "a chain": (
+        lambda p, A, B: logsumexp(logsumexp(A + p[:, None], axis=0)[:, None] + A + B),
+        "p: N, A: N N, B: N N",
+        "B",
+    ),
     "not summed": (lambda z: np.sum(np.exp(z) * z), "z: N", "z"),
 }
 SIZES = {"N": 2, "C": 2}
@@ -277,6 +287,32 @@ LINES: dict[str, list[str]] = {
         "S_shifted[n] = Sum(E[n, k], (k, 0, C - 1))",
         "L = Sum(exp(u[n])*E[n, k]/S_shifted[n], (n, 0, N - 1), (k, 0, C - 1))",
         "du[m] = Sum(exp(u[m])*E[m, k], (k, 0, C - 1))/S_shifted[m]",
+    ],
+    "a step of sinkhorn": [
+        "M_max[n] = max M[n, k]",
+        "M_shifted[n, k] = M[n, k] - M_max[n]",
+        "E[n, k] = exp(M_shifted[n, k])",
+        "S_shifted[n] = Sum(E[n, k], (k, 0, C - 1))",
+        "largest[k] = max M[n, k] - M_max[n]",
+        "shifted[k, n] = M[n, k] - M_max[n] - largest[k]",
+        "E3[k, n] = exp(shifted[k, n])",
+        "T_shifted[k] = Sum(E3[k, n]/S_shifted[n], (n, 0, N - 1))",
+        "L = Sum(-log(S_shifted[n]) - log(T_shifted[k]) + M[n, k] - M_max[n] - largest[k], (n, 0, N - 1), (k, "
+        "0, C - 1))",
+        "dM[i, c] = -C*E[i, c]/S_shifted[i] - N*E3[c, i]/(S_shifted[i]*T_shifted[c]) + N*E[i, c]*Sum(E3[k, "
+        "i]/T_shifted[k], (k, 0, C - 1))/S_shifted[i]**2 + 1",
+    ],
+    "a chain": [
+        "largest[n] = max A[i, n] + p[i]",
+        "shifted[n, i] = A[i, n] - largest[n] + p[i]",
+        "E[n, i] = exp(shifted[n, i])",
+        "S_shifted[n] = Sum(E[n, i], (i, 0, N - 1))",
+        "largest3 = max A[n, i] + B[n, i] + largest[n]",
+        "shifted3[n, i] = -largest3 + A[n, i] + B[n, i] + largest[n]",
+        "E3[n, i] = exp(shifted3[n, i])",
+        "T_shifted = Sum(E3[n, i]*S_shifted[n], (n, 0, N - 1), (i, 0, N - 1))",
+        "L = largest3 + log(T_shifted)",
+        "dB[n, m] = E3[n, m]*S_shifted[n]/T_shifted",
     ],
     "not summed": [
         "L = Sum(exp(z[n])*z[n], (n, 0, N - 1))",
