@@ -37,6 +37,7 @@ from symgrad.render.order import ordered
 from symgrad.render.printer import Printer
 from symgrad.render.symbols import UNKNOWN_RANK, vocabulary
 from symgrad.render.text_printer import TextPrinter
+from symgrad.special_functions import position_of
 from symgrad.steps import Record
 
 Place = tuple[str, tuple[int, ...]]  # the name of an array and the indices of an entry, from zero
@@ -229,6 +230,8 @@ class Table:
                 return self.values[part.base.name, tuple(at[i] for i in part.indices)]
             if isinstance(part, KroneckerDelta):
                 return Integer(at[part.args[0]] == at[part.args[1]])
+            if isinstance(part, position_of):
+                return Integer(at[part.args[0]])
             if isinstance(part, Sum):
                 return Add(*(entry(part.function, {**at, **more}) for more in places(bound_indices(part), self.sizes)))
             if isinstance(part, selection):

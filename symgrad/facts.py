@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from math import prod
 
 import numpy as np
-from sympy import Add, Expr, Indexed, Mul, Pow, Sum, Symbol, exp, fraction
+from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, S, Sum, Symbol, exp, fraction
 from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical
 from symgrad.equations import Definition, Domain
 from symgrad.errors import InputError
+from symgrad.functions import equal, step
 from symgrad.notation import (
     Array,
     array_names,
@@ -31,6 +32,7 @@ from symgrad.notation import (
     sum_over,
     unfolded,
 )
+from symgrad.piecewise import is_indicator
 from symgrad.program import Program
 from symgrad.steps import Record
 
@@ -149,6 +151,16 @@ def nonnegative_inputs(program: Program) -> set[str]:
     """The inputs declared one-hot, or in a domain from 0 upwards: they weigh or mask what they multiply."""
     one_hot = {name for a in program.assumptions if a.is_one_hot for name in array_names(a.lhs)}
     return one_hot | {name for name, domain in domains(program).items() if domain.low == 0}
+
+
+def masks(program: Program) -> set[str]:
+    """The arrays whose entries are comparisons, or products of them: 0 or 1."""
+    known = set[str]()
+    for definition in program.ordered:
+        comparisons = dict.fromkeys(definition.rhs.atoms(step, equal, KroneckerDelta), S.One)
+        if is_indicator(definition.rhs) and array_names(definition.rhs.xreplace(comparisons)) <= known:
+            known.add(definition.name)
+    return known
 
 
 def inputs_at_most_one(program: Program) -> set[str]:

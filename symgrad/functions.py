@@ -25,6 +25,7 @@ from symgrad.special_functions import (
     erfc,
     gammaln,
     normal_sinc,
+    position_of,
     sinc_slope,
     trigamma,
 )
@@ -278,6 +279,7 @@ MEANINGS: dict[type[Function], Meaning] = {
     sympy.acosh: _smooth("acosh", "np.arccosh({})", r"\operatorname{acosh}"),
     sympy.atanh: _smooth("atanh", "np.arctanh({})", r"\operatorname{atanh}"),
     sympy.erf: _smooth("erf", "_erf({})", r"\operatorname{erf}"),
+    position_of: _named("position", "", ""),
     cbrt: _named("cbrt", "np.cbrt({})", "float(np.cbrt({}))"),
     normal_sinc: _named("sinc", "np.sinc({})", "float(np.sinc({}))"),
     sinc_slope: _named("sinc′", "_sinc_slope({})", "float(_sinc_slope({}))", latex=r"\operatorname{sinc}'"),

@@ -347,7 +347,7 @@ def _faults_of_side(
         yield from _faults_of_side(program, known, where, row, scope)
         return
     for arg in side.args:
-        if not (isinstance(arg, Idx) and side.func.__name__ == "KroneckerDelta"):
+        if not (isinstance(arg, Idx) and side.func.__name__ in ("KroneckerDelta", "position_of")):
             yield from _faults_of_side(program, known, where, arg, scope)
 
 

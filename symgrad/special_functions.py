@@ -1,4 +1,4 @@
-"""Smooth functions that SymPy lacks, or has in another form: roots, angles and special functions of real arguments.
+"""Functions that SymPy lacks, or has in another form: roots, angles, special functions, and the place of an index.
 
 Each class has its derivative (``fdiff``), and its value at numbers.  ``POSITIVE_WHERE_SMOOTH`` has their domains.
 """
@@ -38,6 +38,14 @@ class _Smooth(Function):  # type: ignore[misc]
 
     def _slopes(self) -> Sequence[Expr]:
         raise UnsupportedError(f"{type(self).__name__} has no rule for its derivative")
+
+
+class position_of(Function):  # type: ignore[misc]
+    """``position_of(i)``: the place that the index i points at, counted from 0; ``np.arange`` along its axis."""
+
+    nargs = 1
+    is_real = True
+    is_nonnegative = True
 
 
 class cbrt(_Smooth):

@@ -21,6 +21,7 @@ from symgrad.functions import selection
 from symgrad.matrix_functions import OF_MATRICES
 from symgrad.notation import Array, axis_name, bound_indices, entry_of, every_index, free_indices, name_of, sum_over
 from symgrad.program import Program
+from symgrad.special_functions import position_of
 
 Positions = Mapping[Idx, int]
 
@@ -75,6 +76,8 @@ class AtSize:
                 return sum_over(Add(*parts), [i for i in bound_indices(expr) if i not in over])
             case KroneckerDelta() if any(i in at for i in expr.args):
                 return Integer(len({at[i] for i in expr.args}) == 1)
+            case position_of() if expr.args[0] in at:
+                return Integer(at[expr.args[0]])
             case selection() if axis_name(expr.args[1]) == self.axis:
                 raise InputError(f"{self.axis} = {self.number}: a largest entry along {self.axis} is not supported")
         if isinstance(expr, OF_MATRICES):

@@ -53,7 +53,17 @@ from symgrad.notation import Array, Axis, IndicesCoincide, renamed
 from symgrad.piecewise import is_indicator
 from symgrad.program import Program
 from symgrad.render.text import expression_text
-from symgrad.special_functions import arctan2, cbrt, digamma, erfc, gammaln, normal_sinc, sinc_slope, trigamma
+from symgrad.special_functions import (
+    arctan2,
+    cbrt,
+    digamma,
+    erfc,
+    gammaln,
+    normal_sinc,
+    position_of,
+    sinc_slope,
+    trigamma,
+)
 from symgrad.steps import Record
 
 N, D, C, X, W, b, Y, Z, L = cl.N, cl.D, cl.C, cl.X, cl.W, cl.b, cl.Y, cl.Z, cl.L
@@ -91,14 +101,14 @@ OF_SMOOTH: dict[type[Function], tuple[tuple[float, ...], ...]] = {
     normal_sinc: ((0.4,), (-1.4,), (1e-3,)),
     erfc: ((-2.0,), (3.0,)),
 }
-WITHOUT_NUMBERS = {selection}
+WITHOUT_NUMBERS = {selection, position_of}
 WITHOUT_RULES = {sinc_slope, trigamma}
 
 
 def test_the_table_is_of_one_piece() -> None:
     ours = {function for function, meaning in MEANINGS.items() if meaning.number}
     assert ours | {root} == POINTS.keys()
-    conventions = (ours | {root, arctan2} | WITHOUT_NUMBERS) - {selected, reciprocal}
+    conventions = (ours | {root, arctan2, selection}) - {selected, reciprocal}
     assert {f for f, m in MEANINGS.items() if m.convention} == conventions
 
 

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import sympy as sp
 from sympy import Expr, Rational, exp, log, sqrt
 
-from symgrad.array.graph import Entries, Indices, Kind, Node, aligned, broadcast, make
+from symgrad.array.graph import Entries, Indices, Kind, Node, aligned, broadcast, current, make
 from symgrad.errors import ProgramError, UnsupportedError
 from symgrad.functions import absolute, ceil, clip, equal, floor, maximum, minimum, real, signum, step, where
-from symgrad.special_functions import arctan2, cbrt, digamma, erfc, gammaln, normal_sinc
+from symgrad.piecewise import is_indicator
+from symgrad.special_functions import arctan2, cbrt, digamma, erfc, gammaln, normal_sinc, position_of
 
 MOST_BITS = 4_000  # in a power of two numbers
 HALF = Rational(1, 2)
@@ -67,6 +69,15 @@ def at_most(x: Expr, high: Expr) -> Expr:
 def remainder_of(a: Expr, b: Expr) -> Expr:
     """What is left of a after as many times b as fit, with the sign of b."""
     return a - b * floor(a / b)
+
+
+def equal_of(a: Expr, b: Expr) -> Expr:
+    """1 where a equals b, else 0; of two positions along one axis, Kronecker's delta; of 1 and an indicator, itself."""
+    if isinstance(a, position_of) and isinstance(b, position_of) and a.args[0].upper == b.args[0].upper:
+        return sp.KroneckerDelta(a.args[0], b.args[0])
+    if b in (0, 1) and not a.has(sp.Indexed) and not a.free_symbols and is_indicator(a):
+        return a if b == 1 else 1 - a
+    return equal(a, b)
 
 
 # NumPy function -> the same function of single entries.
@@ -126,8 +137,8 @@ ELEMENTWISE: dict[Callable[..., Any], Callable[..., Expr]] = {
     np.greater_equal: lambda a, b: step(a - b, 1),
     np.less: lambda a, b: step(b - a, 0),
     np.less_equal: lambda a, b: step(b - a, 1),
-    np.equal: equal,
-    np.not_equal: lambda a, b: 1 - equal(a, b),
+    np.equal: equal_of,
+    np.not_equal: lambda a, b: 1 - equal_of(a, b),
     np.logical_and: operator.mul,
     np.bitwise_and: operator.mul,
     np.logical_or: either,
@@ -193,6 +204,9 @@ def elementwise(operation: str, meaning: Callable[..., Expr], *operands: Node, h
     Raises ``ProgramError`` where axes do not match, and for a division by the constant 0.
     """
 
+    if any(node.operation == MASKED for node in operands):
+        return _of_masked(operation, meaning, *operands)
+
     def build(entries: Entries, indices: Indices) -> Expr:
         return real(meaning(*(entries(node, aligned(node, indices)) for node in operands)))
 
@@ -204,3 +218,51 @@ def elementwise(operation: str, meaning: Callable[..., Expr], *operands: Node, h
     ):
         raise ProgramError("division by zero")
     return make(operation, operands, axes, build, Kind.CONSTANT if is_constant else Kind.PLAIN, meaning, hint, meaning)
+
+
+# --- minus infinity -------------------------------------------------------------------------------------------------
+
+MASKED = "a mask of -inf"
+
+
+def is_minus_infinity(value: Any) -> bool:
+    """Whether a value is the number minus infinity."""
+    return isinstance(value, (float, np.floating)) and bool(value == -np.inf)
+
+
+def masked(keep: Node, value: Node) -> Node:
+    """``value`` where ``keep`` is 1, and minus infinity where it is 0.
+
+    It counts for nothing in a sum of exponentials: its exponential is ``keep`` times that of the value.  The mask gets
+    an equation of its own, of the name M unless the user names it.
+    """
+    if keep.kind is Kind.PLAIN and not keep.hint and keep not in current().names:
+        keep = elementwise("mask", lambda condition: condition, keep, hint="M")
+
+    def build(entries: Entries, indices: Indices) -> Expr:
+        raise UnsupportedError(
+            "-inf has a meaning in a softmax, a logsumexp or an exp alone; generated code subtracts the largest "
+            "entries itself"
+        )
+
+    return make(MASKED, (value, keep), broadcast("where", (value, keep)), build, Kind.VIEW)
+
+
+def _of_masked(operation: str, meaning: Callable[..., Expr], *operands: Node) -> Node:
+    """An elementwise function of arrays of which some are masked."""
+    first = next(node for node in operands if node.operation == MASKED)
+    values = [node.operands[0] if node.operation == MASKED else node for node in operands]
+    keeps = dict.fromkeys(node.operands[1] for node in operands if node.operation == MASKED)
+    keep = reduce(lambda one, other: elementwise("*", operator.mul, one, other), keeps)
+    if meaning is exp:
+        return elementwise("exp", lambda z, m: m * exp(z), *values, keep)
+    is_shifted = meaning is operator.add or (meaning is operator.sub and operands[1].operation != MASKED)
+    is_scaled = meaning in (operator.mul, operator.truediv) and first is operands[0] and _is_positive(values[1])
+    if is_shifted or (is_scaled and len(keeps) == 1):
+        return masked(keep, elementwise(operation, meaning, *values))
+    raise UnsupportedError(f"{operation} of -inf has no rule: mask the array just before its softmax or logsumexp")
+
+
+def _is_positive(node: Node) -> bool:
+    """Whether a node is a positive number, or a positive input."""
+    return bool(value_of(node).is_positive if node.kind is Kind.CONSTANT else node.array and node.array.positive)

@@ -7,14 +7,15 @@ textbook's cross-entropy.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from sympy import Expr, Integer
 
-from symgrad.array.elementwise import elementwise
+from symgrad.array.elementwise import elementwise, is_minus_infinity, masked
 from symgrad.array.graph import (
     Dimension,
     Entries,
@@ -48,15 +49,9 @@ class LabelIndex:
 
 @dataclass(frozen=True)
 class Positions:
-    """``np.arange(len(y))``: the positions along an axis, in order."""
+    """``np.arange(len(y))`` as a subscript: the positions along an axis, in order."""
 
     axis: Axis
-    words = "np.arange of a symbolic size"
-
-    def __getitem__(self, _: Any) -> NoReturn:
-        raise UnsupportedError(
-            f"{self.words} is for indexing beside labels, P[np.arange(len(y)), y]: declare other positions as an input"
-        )
 
 
 def subscript(node: Node, key: Any) -> Node:
@@ -236,10 +231,19 @@ def constant_array(axes: tuple[Dimension, ...], value: int) -> Node:
     return make("like", (), axes, lambda *_: Integer(value), Kind.CONSTANT, (axes, value))
 
 
+def full_like(a: Any, fill_value: Any) -> Node:
+    """``np.full_like``, also of minus infinity."""
+    axes = operand(a, "full_like").axes
+    if is_minus_infinity(fill_value):
+        return masked(constant_array(axes, 0), constant_array(axes, 0))
+    return elementwise("*", operator.mul, constant_array(axes, 1), operand(fill_value, "full_like"))
+
+
 ARRANGEMENTS: dict[Callable[..., Any], Callable[..., Node]] = {
     np.expand_dims: expand_dims,
     np.squeeze: squeeze,
     np.ones_like: lambda a: constant_array(operand(a, "like").axes, 1),
     np.zeros_like: lambda a: constant_array(operand(a, "like").axes, 0),
+    np.full_like: full_like,
     np.copy: lambda a: operand(a, "copy"),
 }

@@ -69,6 +69,8 @@ def _filled(function: Callable[..., Any], value: int) -> Callable[..., Any]:
         sizes = shape if isinstance(shape, (tuple, list)) else (shape,)
         if not any(map(_is_size, sizes)):
             return function(shape, *args, **keywords)
+        if bool in (*args, *keywords.values()):
+            return np.equal(filled(shape), 1)
         with located():
             operation = f"np.{function.__name__} with a symbolic size"
             axes = [axis_of(n, operation) if isinstance(n, Symbolic) or n != 1 else None for n in sizes]
@@ -83,8 +85,15 @@ ones, zeros = _filled(np.ones, 1), _filled(np.zeros, 0)
 def full(shape: Any, fill_value: Any, *args: Any, **keywords: Any) -> Any:
     """``np.full``."""
     array_of_ones = ones(shape)
-    is_symbolic = isinstance(array_of_ones, Symbolic)
-    return array_of_ones * fill_value if is_symbolic else np.full(shape, fill_value, *args, **keywords)
+    if isinstance(array_of_ones, Symbolic):
+        return np.full_like(array_of_ones, fill_value)
+    return np.full(shape, fill_value, *args, **keywords)
+
+
+def tri(N: Any, M: Any = None, k: int = 0, **keywords: Any) -> Any:
+    """``np.tri``."""
+    shape = (N, N if M is None else M)
+    return np.tril(ones(shape), k) if any(map(_is_size, shape)) else np.tri(N, M, k, **keywords)
 
 
 def array(value: Any, *args: Any, **keywords: Any) -> Any:
@@ -125,7 +134,7 @@ def special(name: str) -> Callable[..., Any] | None:
 
 BUILTINS: dict[Any, Callable[..., Any]] = {len: length, sum: builtin_sum}
 INSTEAD: dict[Any, Callable[..., Any]] = {
-    **{np.arange: arange, np.eye: eye, np.identity: eye},
+    **{np.arange: arange, np.eye: eye, np.identity: eye, np.tri: tri},
     **{np.ones: ones, np.zeros: zeros, np.full: full, np.array: array, np.asarray: array},
 }
 

@@ -9,12 +9,23 @@ from typing import Any
 import numpy as np
 from sympy import Expr
 
-from symgrad.array.elementwise import ELEMENTWISE, SCIPY, SIGNS, at_least, at_most, elementwise
-from symgrad.array.graph import Kind, Node, is_number, operand, shown
+from symgrad.array.elementwise import (
+    ELEMENTWISE,
+    SCIPY,
+    SIGNS,
+    at_least,
+    at_most,
+    elementwise,
+    is_minus_infinity,
+    masked,
+    value_of,
+)
+from symgrad.array.graph import Kind, Node, in_order, is_number, operand, shown
 from symgrad.array.indexing import ARRANGEMENTS, GATHER, entrywise
 from symgrad.array.linear_algebra import LINEAR_ALGEBRA
 from symgrad.array.products import PRODUCTS
 from symgrad.array.reductions import REDUCTIONS
+from symgrad.array.triangles import PLACES, TRIANGLE, TRIANGLES
 from symgrad.errors import UnsupportedError
 from symgrad.functions import where
 
@@ -24,6 +35,10 @@ Handler = Callable[..., Node]
 def name_of(function: Callable[..., Any]) -> str:
     """The name of a function in messages: ``norm`` for ``np.linalg.norm``."""
     return getattr(function, "__name__", str(function))
+
+
+OPPOSITES = [(np.greater, np.less_equal), (np.less, np.greater_equal), (np.equal, np.not_equal)]
+OPPOSITES += [(other, function) for function, other in OPPOSITES]
 
 
 def sign_of(function: Callable[..., Any]) -> str:
@@ -39,7 +54,13 @@ def _entrywise(function: Callable[..., Any], meaning: Callable[..., Expr]) -> Ha
     def handler(*operands: Any) -> Node:
         if len(operands) != arity:
             raise TypeError(f"it takes {arity} operands")
-        return entrywise(operation, meaning, *(operand(value, operation) for value in operands))
+        nodes = [operand(value, operation) for value in operands]
+        is_number = nodes[-1].kind is Kind.CONSTANT and not nodes[-1].axes
+        if nodes[0].operation == TRIANGLE and is_number and (function, value_of(nodes[-1])) in TRUTHS:
+            return elementwise(">=", nodes[0].meaning or meaning, *nodes[0].operands, hint="M")
+        compares = function in COMPARISONS and max(len(node.axes) for node in nodes) > 1
+        is_mask = compares and any(part.operation == PLACES for node in nodes for part in in_order(node))
+        return entrywise(operation, meaning, *nodes, hint="M" if is_mask else "")
 
     return handler
 
@@ -47,9 +68,21 @@ def _entrywise(function: Callable[..., Any], meaning: Callable[..., Expr]) -> Ha
 def _where(condition: Any, x: Any, y: Any) -> Node:
     """``np.where(condition, x, y)``."""
     node = operand(condition, "where")
-    if not is_boolean(node) and node.kind is not Kind.CONSTANT:
+    if not is_boolean(node) and node.kind is not Kind.CONSTANT and node.operation != TRIANGLE:
         raise UnsupportedError(f"where takes a comparison, such as Z > 0, as its condition, not {shown(node)}")
+    if is_minus_infinity(y):
+        return masked(node, operand(x, "where"))
+    if is_minus_infinity(x):
+        return masked(_opposite(node), operand(y, "where"))
     return entrywise("where", where, node, operand(x, "where"), operand(y, "where"))
+
+
+def _opposite(mask: Node) -> Node:
+    """Where a mask is not; of a comparison, the opposite comparison."""
+    for function, other in OPPOSITES:
+        if mask.meaning is ELEMENTWISE[function] and mask.operands:
+            return elementwise(sign_of(other), ELEMENTWISE[other], *mask.operands, hint="M")
+    return elementwise("~", ELEMENTWISE[np.logical_not], mask)
 
 
 def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Node:
@@ -73,6 +106,7 @@ FUNCTIONS: dict[Callable[..., Any], Handler] = {
     **PRODUCTS,
     **LINEAR_ALGEBRA,
     **ARRANGEMENTS,
+    **TRIANGLES,
     np.where: _where,
     np.clip: _clip,
     np.nan_to_num: _finite,
@@ -87,7 +121,6 @@ REFUSED: dict[str, str] = {
         ("concatenate stack vstack hstack append", "give each part its own array, and add their contributions"),
         ("prod", "write np.exp(np.sum(np.log(x))) of positive entries"),
         ("cumsum", "write the sum as a product with a matrix that is an input"),
-        ("triu tril", "multiply by a mask of zeros and ones that is an input"),
         ("roll flip diff tile repeat", "multiply by an input that is the matrix of this rearrangement"),
         ("tensordot kron cross multi_dot", "write einsum"),
         ("all any isnan isfinite", "compare, and write np.where(condition, a, b)"),
@@ -151,6 +184,10 @@ COMPARISONS = {np.greater, np.greater_equal, np.less, np.less_equal, np.equal, n
 COMPARED = {SIGNS.get(function, function.__name__) for function in COMPARISONS | LOGICAL}
 BOOLEAN_OF_BOOLEANS = {"*", "outer", "maximum", "minimum", "where", "absolute", "max", "selection"}
 """The operations whose result is bool if all operands are."""
+
+
+TRUTHS = {(np.equal, 1), (np.not_equal, 0), (np.greater, 0)}
+"""Comparisons with a number that turn an array of the numbers 0 and 1 into truth values."""
 
 
 def is_boolean(value: Any) -> bool:

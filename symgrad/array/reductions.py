@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sympy import Expr, Mul, Sum, exp, log, sqrt
 
-from symgrad.array.elementwise import distance_of, elementwise, power_of
+from symgrad.array.elementwise import MASKED, distance_of, elementwise, masked, power_of
 from symgrad.array.graph import (
     Entries,
     Indices,
@@ -62,6 +62,9 @@ def total(a: Any, axis: Axes = None, *, keepdims: bool = False, hint: str = "", 
 
 def expanded(node: Node, positions: Sequence[int]) -> Node:
     """``node`` with dimensions of size one at ``positions`` of the result."""
+    if node.operation == MASKED and all(len(part.axes) in (0, len(node.axes)) for part in node.operands):
+        value, keep = (expanded(part, positions) if part.axes else part for part in node.operands)
+        return masked(keep, value)
     axes = list(node.axes)
     for position in sorted(positions):
         axes.insert(position, None)
@@ -186,9 +189,10 @@ def softmax(a: Any, axis: int = -1) -> Node:
     if node.axes[position] is None:
         raise ProgramError("softmax over a dimension of size one is 1 everywhere")
     divisor = expanded(normaliser(node, position), (position,))
+    exponential = elementwise("exp", exp, node)
 
     def build(entries: Entries, indices: Indices) -> Expr:
-        return exp(entries(node, indices)) / entries(divisor, indices)
+        return entries(exponential, indices) / entries(divisor, indices)
 
     return make("softmax", (node, divisor), node.axes, build, Kind.ALWAYS, position, "P")
 

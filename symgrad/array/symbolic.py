@@ -15,6 +15,7 @@ from symgrad.array.indexing import LabelIndex, Positions, subscript
 from symgrad.array.linear_algebra import LINEAR_ALGEBRA
 from symgrad.array.numpy_table import FUNCTIONS, REFUSED, call, is_boolean, name_of, refusal
 from symgrad.array.source_location import located, numpys_function, users_frames
+from symgrad.array.triangles import places_of
 from symgrad.errors import UnsupportedError
 from symgrad.functions import equal
 from symgrad.notation import Axis
@@ -51,6 +52,11 @@ def plain(value: Any) -> Any:
             "or in symgrad.array.one_hot(y, C)"
         )
     return value.node if isinstance(value, Symbolic) else value
+
+
+def _as_subscript(value: Any) -> Any:
+    """A part of a subscript: labels, positions, or what NumPy takes."""
+    return value.index if isinstance(value, Labels) else Positions(value.axis) if isinstance(value, Arange) else value
 
 
 def refuse(message: str) -> NoReturn:
@@ -193,7 +199,7 @@ class Symbolic:
         with located():
             look(current())
             parts = key if isinstance(key, tuple) else (key,)
-            return Symbolic(subscript(self.node, tuple(p.index if isinstance(p, Labels) else p for p in parts)))
+            return Symbolic(subscript(self.node, tuple(map(_as_subscript, parts))))
 
     # --- what needs a concrete value ------------------------------------------------------------------------------
 
@@ -254,6 +260,16 @@ class Labels(Symbolic):
         refuse(f"the labels {name} cannot be indexed: use them as a subscript, or one_hot({name}, C)")
 
 
+class Arange(Symbolic):
+    """``np.arange`` of the size of an axis: the positions along it, as numbers or as a subscript."""
+
+    __slots__ = ("axis",)
+
+    def __init__(self, axis: Axis) -> None:
+        super().__init__(places_of(axis))
+        self.axis = axis
+
+
 SHAPES: dict[Callable[..., Any], Callable[[Symbolic], Any]] = {
     np.shape: lambda x: x.shape,
     np.size: lambda x: x.size,
@@ -265,9 +281,9 @@ SLOGDET: Any = type(np.linalg.slogdet(np.eye(1)))
 """NumPy's pair of a sign and the logarithm of a determinant's absolute value."""
 
 
-def positions(stop: Any) -> Positions:
+def positions(stop: Any) -> Arange:
     """``np.arange(stop)`` of a symbolic size."""
-    return Positions(axis_of(stop, "np.arange"))
+    return Arange(axis_of(stop, "np.arange"))
 
 
 def axis_of(value: Any, operation: str) -> Axis:

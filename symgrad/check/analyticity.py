@@ -14,10 +14,10 @@ from symgrad.canonical import is_known
 from symgrad.functions import absolute, reciprocal, root
 from symgrad.notation import array_names, name_of, parts_of
 from symgrad.program import Program
-from symgrad.special_functions import cbrt, erfc, normal_sinc, sinc_slope
+from symgrad.special_functions import cbrt, erfc, normal_sinc, position_of, sinc_slope
 
 EVERYWHERE = {sp.KroneckerDelta, sp.exp, sp.sin, sp.cos, sp.atan, sp.sinh, sp.cosh, sp.tanh, sp.asinh, sp.erf, sp.erfc}
-EVERYWHERE |= {erfc, normal_sinc, sinc_slope}
+EVERYWHERE |= {erfc, normal_sinc, sinc_slope, position_of}
 """Functions that are analytic at all real numbers."""
 
 ANALYTIC = EVERYWHERE | {sp.tan, sp.asin, sp.acos, sp.acosh, sp.atanh, sp.erfinv, sp.gamma}

@@ -28,6 +28,7 @@ from symgrad.notation import (
     name_of,
     renamed,
 )
+from symgrad.special_functions import position_of
 from symgrad.steps import Gradient, Largest, MatrixTotal, Partial, Record, Step, Subject, Total, Value
 
 
@@ -116,6 +117,8 @@ class Notation:
             is_square = len(over) == 2 and over[0] == over[1] and over == inverse_over
             fits = is_square and all(self._is_index(i) and axis_name(i) == over[0] for i in expr.args[2:])
             return None if fits else f"{expr} is not of a square matrix and its inverse"
+        if isinstance(expr, position_of):
+            return None if self._is_index(*expr.args) else f"{expr} is not the position of an index"
         if isinstance(expr, Idx):
             return f"the index {expr} is used as a number"
         if expr == I or (isinstance(expr, Number) and not expr.is_finite):

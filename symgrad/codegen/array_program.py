@@ -17,6 +17,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.functions import selection
 from symgrad.matrix_functions import named
 from symgrad.notation import entry_of, index_over, sum_over
+from symgrad.special_functions import position_of
 
 Layout = tuple[Idx, ...]
 MOST_REMEMBERED = 2**12
@@ -66,6 +67,13 @@ class Number(Node):
 @dataclass(frozen=True)
 class Delta(Node):
     """1 where two indices are equal, else 0; ``size`` is the length of their axis."""
+
+    size: Expr
+
+
+@dataclass(frozen=True)
+class Positions(Node):
+    """The places along an axis, 0, 1, ...; ``size`` is its length."""
 
     size: Expr
 
@@ -256,6 +264,8 @@ def meaning(node: Node, positive: Collection[str] = ()) -> Expr:
             return value
         case Delta(letters):
             return KroneckerDelta(*letters)
+        case Positions((index,)):
+            return position_of(index)
         case Negative():
             return -parts[0]
         case Terms():

@@ -287,6 +287,8 @@ class LoopEmitter:
             case ir.Delta((row, column)):
                 one, other = self._letters[row], self._letters[column]
                 return py.Source(f"(1.0 if {one} == {other} else 0.0)")
+            case ir.Positions((index,)):
+                return py.Source(self._letters[index])
             case ir.Terms(_, terms):
                 return py.added_up([(negative, self.code(term)) for negative, term in map(parted, terms)])
             case ir.Product(_, above, below):

@@ -22,6 +22,7 @@ from symgrad.matrix_functions import OF_MATRICES
 from symgrad.names import scientific
 from symgrad.notation import array_names, axis_name, bound_indices, free_indices, freshen, parts_of, sum_over
 from symgrad.program import Program
+from symgrad.special_functions import position_of
 
 Nodes = Sequence[ir.Node]
 CLOSE = Rational(1, 1000)
@@ -81,6 +82,8 @@ class Lowering:
         if isinstance(expr, KroneckerDelta):
             row, column = sorted(expr.args[:2], key=lambda i: order.index(i) if i in order else len(order))
             return ir.Delta((row, column), self.extent(row))
+        if isinstance(expr, position_of):
+            return ir.Positions(expr.args, self.extent(*expr.args))
         if isinstance(expr, Add):
             return self._terms(expr, order)
         if isinstance(expr, (Mul, Sum)) or is_quotient(expr):
@@ -199,7 +202,8 @@ class Lowering:
 
 def is_plain(expr: Basic) -> bool:
     """Whether an expression consists of numbers and sizes of axes alone."""
-    return not parts_of(expr, Indexed, KroneckerDelta, Sum) and all(s.is_integer for s in expr.free_symbols)
+    is_made_of_sizes = not parts_of(expr, Indexed, KroneckerDelta, Sum, position_of)
+    return is_made_of_sizes and all(s.is_integer for s in expr.free_symbols)
 
 
 def is_quotient(expr: Basic) -> bool:

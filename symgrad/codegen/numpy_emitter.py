@@ -109,6 +109,8 @@ class NumpyEmitter:
                 return py.applied(ARRAY_FUNCTIONS, selection, [self.text(of), axis])
             case ir.Delta(_, size):
                 return py.written("np.eye({}, dtype={})", plain(size), self.dtype)
+            case ir.Positions(_, size):
+                return py.written("np.arange({}, dtype={})", plain(size), self.dtype)
             case ir.Diagonal(letters, of, at):
                 if len(at) == 2:
                     return py.written("np.diagonal({})", self.text(of))

@@ -143,6 +143,8 @@ class ScalarEmitter:
                 return self.entry(name, tuple(at[i] for i in indices))
             case ir.Delta((row, column)):
                 return ONE if at[row] == at[column] else ZERO
+            case ir.Positions((index,)):
+                return py.Source(str(at[index]))
             case ir.Diagonal(_, of, letters):
                 return self._code(of, {letter: at[i] for letter, i in zip(of.letters, letters, strict=True)})
             case ir.Call(_, function, operands) if function is weighted:

@@ -18,13 +18,14 @@ from symgrad.matrix_functions import OF_MATRICES, slope
 from symgrad.notation import array_names, bound_indices, freshen, sum_over
 from symgrad.piecewise import differentiated_calls, is_indicator
 from symgrad.program import Program
+from symgrad.special_functions import position_of
 
 KNOWN: tuple[type[Basic], ...] = (Add, Mul, Pow, Sum, *MEANINGS, *OF_MATRICES)
 
 
 def check_known(expr: Basic, where_from: str) -> None:
     """Raise ``UnsupportedError``, naming the expression, unless every part of ``expr`` has a rule."""
-    if isinstance(expr, (Indexed, Symbol, KroneckerDelta, Idx)) or expr.is_number:
+    if isinstance(expr, (Indexed, Symbol, KroneckerDelta, Idx, position_of)) or expr.is_number:
         return
     if not isinstance(expr, KNOWN):
         raise UnsupportedError(f"no rule to differentiate {expr} in the equation of {where_from}", where_from)

@@ -105,9 +105,11 @@ def _same_kernel(one: Rule, other: Rule) -> bool:
 def _apply(rules: Sequence[Rule], expr: sp.Expr) -> tuple[sp.Expr, tuple[Rule, ...]]:
     used: list[Rule] = []
     for rule in sorted(rules, key=lambda r: not isinstance(r.pattern, sp.Sum)):
-        if replacements := dict(matches(rule, expr)):
+        while replacements := dict(matches(rule, expr)):
             used.append(rule)
             expr = ordered_sums(replaced(expr, replacements))
+            if not isinstance(rule.pattern, sp.Mul):  # which matches one factor of a product at a time
+                break
     return expr, tuple(used)
 
 

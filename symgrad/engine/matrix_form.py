@@ -34,6 +34,7 @@ from symgrad.engine.named_functions import FORMULAS
 from symgrad.functions import selection, where
 from symgrad.notation import Array, axis_name, bound_indices, free_indices, freshen
 from symgrad.piecewise import Applied, Choice
+from symgrad.special_functions import position_of
 
 # The argument of elementwise functions; unlike a dummy, always equal.  No array has a space in its name.
 ENTRY = sp.Symbol("entry ", real=True)
@@ -96,9 +97,10 @@ def _plan(expr: sp.Expr, context: _Context) -> Factor:
     if isinstance(expr, where):
         condition, yes, no = expr.args
         return _choice(condition, yes, no, context)
-    if isinstance(expr, sp.Function) and not isinstance(expr, selection):
+    if isinstance(expr, sp.Function) and not isinstance(expr, (selection, position_of)):
         return _function(expr, context)
-    raise NoMatrixFormError("it takes the largest entry along an index")
+    what = "has the position of" if isinstance(expr, position_of) else "takes the largest entry along"
+    raise NoMatrixFormError(f"it {what} an index")
 
 
 def _function(expr: sp.Expr, context: _Context) -> Factor:

@@ -20,6 +20,7 @@ from symgrad.budget import uncounted
 from symgrad.canonical import MOST_SIGNED, canonical, is_known
 from symgrad.engine.summation import multiplied_out, split_sums
 from symgrad.equations import Definition
+from symgrad.facts import masks
 from symgrad.functions import selection
 from symgrad.notation import IndicesCoincide, array_names, axis_name, free_indices, parts_of, renamed, replaced
 from symgrad.program import Program
@@ -110,7 +111,12 @@ def rules_of(program: Program, definition: Definition) -> list[Rule]:
     for target in targets:
         if free_indices(target) != set(definition.indices):
             continue
-        if solution := solved(program, definition.entry, definition.rhs, target):
+        mask = sp.Mul(*(f for f in sp.Mul.make_args(definition.rhs) if array_names(f) & masks(program)))
+        if mask != 1 and isinstance(target, sp.exp):  # m exp(z) = p S, where m is 0 or 1
+            atom = sp.Dummy()
+            if solution := solved(program, definition.entry, replaced(definition.rhs / mask, {target: atom}), atom):
+                rules.append(Rule(definition.name, mask * target, solution[0], definition.indices, True, solution[1]))
+        elif solution := solved(program, definition.entry, definition.rhs, target):
             rules.append(
                 Rule(definition.name, target, solution[0], definition.indices, bool(every_kernel), solution[1])
             )
@@ -159,10 +165,26 @@ def matches(rule: Rule, expr: Basic) -> Iterable[tuple[sp.Expr, sp.Expr]]:
                 pattern = _instance(rule.pattern, rule.indices, choice)
             except IndicesCoincide:
                 continue
+            if isinstance(pattern, sp.Mul):
+                if (rest := _without(candidate, pattern)) is not None:
+                    yield candidate, rest * _instance(rule.replacement, rule.indices, choice)
+                    break
+                continue
             power = _power_of(canonical(candidate), pattern)
             if power is not None and not _is_of_itself(rule, candidate):
                 yield candidate, _instance(rule.replacement, rule.indices, choice) ** power
                 break
+
+
+def _without(product: sp.Mul, pattern: sp.Mul) -> sp.Expr | None:
+    """A product without a masked exponential, if it is a factor: m**2 exp(2 z) without m exp(z) is m exp(z)."""
+    exponential = next(factor for factor in pattern.args if isinstance(factor, sp.exp))
+    for factor in product.args:
+        if isinstance(factor, sp.exp) and (ratio := factor.args[0] / exponential.args[0]).is_Integer and ratio > 0:
+            rest = product / pattern
+            if all(rest.as_powers_dict().get(mask, 0) >= 0 for mask in pattern.args if mask != exponential):
+                return rest
+    return None
 
 
 def _is_of_itself(rule: Rule, candidate: sp.Expr) -> bool:

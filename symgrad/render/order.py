@@ -32,6 +32,7 @@ from symgrad.render.factors import Factors, absorb_sign, bracketed, compose, pow
 from symgrad.render.matrix_order import MATRICES, norm, squared
 from symgrad.render.sort_keys import Keys
 from symgrad.render.symbols import Vocabulary
+from symgrad.special_functions import position_of
 
 
 def ordered(expr: Basic, names: Vocabulary, *, matrix: bool | None = None, as_written: bool = False) -> tree.Node:
@@ -112,6 +113,8 @@ class _Orderer:
         meaning, args = MEANINGS.get(expr.func), expr.args
         if relation := relation_of(expr.func, *args):
             sign, left, right = relation
+            if _is_relative(left - right):  # letters count from 1, which does not matter between them
+                left, right = (side.replace(position_of, lambda index: index) for side in (left, right))
             return tree.Indicator(tree.Relation(sign, show(left), show(right)))
         if isinstance(expr, absolute):
             return tree.Bars(show(args[0]))
@@ -215,6 +218,12 @@ def _where(self: _Orderer, expr: Any) -> Factors:
     return Factors(above=(tree.Cases((tree.Case(self.top(yes), shown), tree.Case(self.top(no), None))),))
 
 
+def _is_relative(expr: sp.Expr) -> bool:
+    """Whether an expression depends only on how far positions are from each other."""
+    places = expr.atoms(position_of)
+    return bool(places) and (expr.xreplace({place: place + 1 for place in places}) - expr).expand() == 0
+
+
 _CONTRARY = {"==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
@@ -246,6 +255,8 @@ _TABLE: tuple[tuple[type | tuple[type, ...], Callable[[_Orderer, Any], Factors]]
     (sp.NumberSymbol, lambda _, expr: Factors(constants={expr: sp.S.One})),
     (sp.Indexed, _entry),
     (sp.KroneckerDelta, lambda self, d: Factors(above=(tree.Delta(*sorted(d.args, key=self.names.index_place)),))),
+    (Idx, lambda _, expr: Factors(above=(tree.Leaf(expr),))),
+    (position_of, lambda self, expr: self.factors(sp.Add(expr.args[0], -1))),
     (sp.Add, _add),
     (sp.Mul, lambda self, expr: reduce(mul, map(self.factors, expr.args), Factors())),
     (sp.Pow, _power),

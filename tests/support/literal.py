@@ -20,6 +20,7 @@ from symgrad.gradcheck import check_grad
 from symgrad.matrix_functions import OF_MATRICES, det, inverse
 from symgrad.notation import array_names
 from symgrad.program import Program
+from symgrad.special_functions import position_of
 
 STEP = 1e-30
 
@@ -94,6 +95,8 @@ def value(expr: Expr, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int]
             return _entry(np.linalg.inv(matrix)[tuple(at[i] for i in expr.args[2:])])
         determinant = np.linalg.det(matrix)
         return determinant if isinstance(expr, det) else cmath.log(determinant**2) / 2
+    if isinstance(expr, position_of):
+        return complex(at[expr.args[0]])
     if isinstance(expr, selection):
         row, index = expr.args
         places = range(sizes[str(index.upper + 1)])

@@ -154,6 +154,19 @@ class Delta(Atom):
         return single(Delta(*(names.get(i, i) for i in self.indices)))
 
 
+class Position(Atom):
+    """The place that an index points at, counted from 0."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        super().__init__(f"position({index})", frozenset([index]), is_nonnegative=True)
+
+    def renamed(self, names: Mapping[Index, Index]) -> Polynomial:
+        return single(Position(names.get(self.index, self.index)))
+
+
 def spell(monomial: Monomial) -> str:
     """A monomial as text."""
     spend(sum(len(a.key) for a, _ in monomial) // 256)  # keys of nested atoms may grow exponentially

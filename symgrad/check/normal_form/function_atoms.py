@@ -27,6 +27,7 @@ from symgrad.check.normal_form.atoms import (
     Monomial,
     NoNormalForm,
     Polynomial,
+    Position,
     Prime,
     add,
     axis_of,
@@ -194,7 +195,8 @@ def _step(argument: Polynomial, at_zero: Fraction) -> Polynomial:
     if at_zero not in (0, 1):
         return add(scale(_step(argument, Fraction(0)), 1 - at_zero), scale(_step(argument, Fraction(1)), at_zero))
     common = rational_content(argument.values())
-    if ordered(argument)[0][1] > 0:
+    if ordered(argument)[0][1] > 0 or any(isinstance(a, Position) for m in argument for a, _ in m):
+        # A comparison of positions stays as it is: which of its letters comes first depends on their names.
         return single(Indicator("step", (scale(argument, 1 / common), number(at_zero))))
     turned = single(Indicator("step", (scale(argument, -1 / common), number(1 - at_zero))))
     return add(number(1), scale(turned, -1))

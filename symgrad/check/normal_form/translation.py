@@ -53,6 +53,7 @@ from symgrad.check.normal_form.atoms import (
     Index,
     NoNormalForm,
     Polynomial,
+    Position,
     Size,
     add,
     fresh_index,
@@ -68,6 +69,7 @@ from symgrad.functions import absolute, equal, has_own_name, reciprocal, root, s
 from symgrad.matrix_functions import OF_MATRICES, inverse
 from symgrad.notation import axis_name, bound_indices, index_over, indices_of, name_of
 from symgrad.program import Program
+from symgrad.special_functions import position_of
 
 EXPANSIONS: dict[type[Basic], Callable[..., Expr]] = {
     tanh: lambda u: 1 - 2 / (exp(2 * u) + 1),
@@ -146,6 +148,8 @@ class Normaliser:
             return sums.over(algebra.rename(self(expr.function), fresh), list(fresh.values()))
         if isinstance(expr, KroneckerDelta):
             return single(Delta(*map(index_text, expr.args)))
+        if isinstance(expr, position_of):
+            return single(Position(index_text(*expr.args)))
         if type(expr) in EXPANSIONS:
             return self(EXPANSIONS[type(expr)](*expr.args))
         if expr == E:

@@ -41,6 +41,7 @@ from symgrad.functions import has_own_name, selected, selection, where
 from symgrad.matrix_functions import OF_MATRICES, det, inverse
 from symgrad.notation import array_names, axis_name, bound_indices, name_of
 from symgrad.program import Program
+from symgrad.special_functions import position_of
 
 MOST_ENTRIES = 200_000
 """The largest number of entries of an intermediate array."""
@@ -128,6 +129,9 @@ class Evaluator:
             return self._sum(expr)
         if isinstance(expr, KroneckerDelta):
             return self._delta(*expr.args)
+        if isinstance(expr, position_of):
+            every = [self.numbers.constant(Integer(place)) for place in range(self.sizes[axis_name(*expr.args)])]
+            return Labelled(expr.args, np.stack(every, axis=1))
         if isinstance(expr, exp):
             return self._map(self.numbers.exp, expr.args[0])
         if isinstance(expr, Pow):

@@ -30,7 +30,7 @@ Array = np.ndarray[Any, Any]
 BITS, MOST_LEVELS = 61, 12
 SMALL_PRIMES = (3, 5, 7)
 DIGITS = 50
-MOST_EXPONENT = 10**6
+MOST_EXPONENT = 10**12
 """The largest argument of an exponential in real arithmetic: larger results have too many digits."""
 GUARD = 15
 """The number of extra digits, which rounding may cost."""

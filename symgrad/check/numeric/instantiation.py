@@ -21,6 +21,7 @@ from symgrad.matrix_functions import OF_MATRICES, det, inverse
 from symgrad.notation import axis_name, bound_indices, indices_of, name_of
 from symgrad.piecewise import cases
 from symgrad.program import Program
+from symgrad.special_functions import position_of
 
 Position = tuple[int, ...]
 
@@ -67,6 +68,8 @@ class Instance:
             return Integer(self.sizes[expr.name])
         if isinstance(expr, KroneckerDelta):
             return Integer(int(values[expr.args[0]] == values[expr.args[1]]))
+        if isinstance(expr, position_of):
+            return Integer(values[expr.args[0]])
         if isinstance(expr, Sum):
             indices = bound_indices(expr)
             positions = self.positions(indices)

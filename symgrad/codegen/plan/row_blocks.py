@@ -22,6 +22,7 @@ from symgrad.equations import Assumption
 from symgrad.functions import selection
 from symgrad.notation import array_names, axis_name, bound_indices, entry_of, free_indices
 from symgrad.program import Program
+from symgrad.special_functions import position_of
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ def _concerns_one_row(expr: Expr, axis: str, rows: set[Idx]) -> bool:
     """Whether ``expr`` uses ``axis`` only at the single index in ``rows``, and never sums or compares along it."""
     bound = [i for total in expr.atoms(Sum) for i in bound_indices(total)]
     bound += [choice.args[1] for choice in expr.atoms(selection)]
+    bound += [place.args[0] for place in expr.atoms(position_of)]  # a block does not know its place
     return len(rows) <= 1 and _over(axis, free_indices(expr)) <= rows and not _over(axis, bound)
 
 

@@ -20,7 +20,7 @@ from symgrad.codegen.plan.relative_exponentials import Relative
 from symgrad.codegen.plan.schedule import Assignment, Schedule, array_of, live, schedule
 from symgrad.codegen.plan.shifts import Shift, dividing_or_in_logarithms, in_divisors_and_logarithms, inlined, shifts_of
 from symgrad.codegen.plan.singular_powers import poles_cancelled, slopes_kept_finite
-from symgrad.facts import nonnegative_inputs
+from symgrad.facts import masks, nonnegative_inputs
 from symgrad.notation import Array, array_names, entry_of, parts_of, replaced, stand_in, unfolded
 from symgrad.steps import Record
 
@@ -56,7 +56,8 @@ class Evaluated:
     def coded(self) -> list[Assignment]:
         """The equations as the code evaluates them: masked exponents are minus infinity, infinities are guarded."""
         program, lowest = self.record.program, {self.floor[()]: S.NegativeInfinity}
-        weights, inputs = nonnegative_inputs(program), {array.name for array in program.inputs}
+        weights = nonnegative_inputs(program) | masks(program)
+        inputs = {array.name for array in program.inputs}
         bounded = {a.name for shift in self.shifts for a in shift.assignments()}
         exponents = {array_of(shift.exponent) for shift in self.shifts if shift.exponent.is_Indexed}
         guarded = branches_guarded([replace(a, rhs=replaced(a.rhs, lowest)) for a in self.assignments], bounded)
@@ -76,7 +77,7 @@ def evaluated(record: Record) -> Evaluated:
     taken = {a.name for a in record.program.inputs} | {a.name for a in plan.assignments} | RESERVED
     taken |= {axis.name for axis in record.program.axes} | {*record.program.printed.values()}
     floor = Array(fresh("floor", taken))
-    weights = nonnegative_inputs(record.program)
+    weights = nonnegative_inputs(record.program) | masks(record.program)
     masked = masks_taken_in(plan.assignments, weights, floor[()])
     kernels = {kernel for a in masked for kernel in parts_of(a.rhs, exp)}
     inside = {name for kernel in kernels if kernel.has(floor[()]) for name in array_names(kernel)}
