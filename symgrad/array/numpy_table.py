@@ -117,12 +117,11 @@ REFUSED: dict[str, str] = {
     name: reason
     for names, reason in (
         ("reshape", "write x[:, None] for one more axis; otherwise keep the axes apart (declare X: N H E)"),
-        ("ravel", "sum over several axes at once instead"),
+        ("ravel", "sum over several axes at once instead, or write np.vdot(A, B)"),
         ("concatenate stack vstack hstack append", "give each part its own array, and add their contributions"),
         ("prod", "write np.exp(np.sum(np.log(x))) of positive entries"),
-        ("cumsum", "write the sum as a product with a matrix that is an input"),
         ("roll flip diff tile repeat", "multiply by an input that is the matrix of this rearrangement"),
-        ("tensordot kron cross multi_dot", "write einsum"),
+        ("kron cross multi_dot", "write einsum"),
         ("all any isnan isfinite", "compare, and write np.where(condition, a, b)"),
         ("sort argsort median percentile quantile ptp", "it picks entries by their order, which no equation expresses"),
         ("argmax argmin round rint trunc fix", "it is piecewise constant, so its gradient is 0"),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sympy import Expr, KroneckerDelta, Mul
 
-from symgrad.array.graph import Dimension, Entries, Indices, Kind, Node, make, mismatch, operand, shown
+from symgrad.array.graph import Dimension, Entries, Indices, Kind, Node, axis_positions, make, mismatch, operand, shown
 from symgrad.array.reductions import summed
 from symgrad.errors import ProgramError, UnsupportedError
 from symgrad.notation import Axis
@@ -116,6 +116,23 @@ def einsum(subscripts: Any, *operands: Any) -> Node:
     return contraction("einsum", nodes, [tuple(word) for word in words], tuple(result))
 
 
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Node:
+    """``np.tensordot``: the last axes of ``a`` contracted with the first of ``b``, or pairs of axes."""
+    left, right = operand(a, "tensordot"), operand(b, "tensordot")
+    rank = len(left.axes)
+    pairs = (range(rank - axes, rank), range(axes)) if isinstance(axes, int) else axes
+    over, along = (
+        axis_positions(n, (p,) if isinstance(p, int) else (*p,), "tensordot")
+        for n, p in zip((left, right), pairs, strict=True)
+    )
+    if len(over) != len(along):
+        raise ProgramError(f"tensordot: axes={axes!r} must pair the axes of its operands")
+    one = [f"a{position}" for position in range(rank)]
+    two = [one[over[along.index(p)]] if p in along else f"b{p}" for p in range(len(right.axes))]
+    result = [x for x in (*one, *two) if not (x in one and x in two)]
+    return contraction("tensordot", [left, right], [tuple(one), tuple(two)], tuple(result))
+
+
 # --- transposes and diagonals ---------------------------------------------------------------------------------------
 
 
@@ -189,6 +206,7 @@ PRODUCTS: dict[Callable[..., Any], Callable[..., Node]] = {
     np.vdot: vdot,
     np.outer: outer,
     np.einsum: einsum,
+    np.tensordot: tensordot,
     np.transpose: transpose,
     np.swapaxes: swapaxes,
     np.moveaxis: moveaxis,

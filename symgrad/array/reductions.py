@@ -116,11 +116,12 @@ def std(a: Any, axis: Axes = None, *, ddof: int = 0, keepdims: bool = False) -> 
 
 
 def largest(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
-    """The largest entry along one axis: the sum of the entries times their ``selection``, which ties share equally."""
+    """The largest entry: the sum of the entries times their ``selection``, which ties share equally; over several axes,
+    one axis after the other, from the last."""
     node = operand(a, "max")
     positions = [p for p in axis_positions(node, axis, "max") if node.axes[p] is not None]
     if len(positions) > 1:
-        raise UnsupportedError("max over several axes has no rule: take it over one axis at a time")
+        return largest(largest(node, positions[-1], keepdims=keepdims), positions[:-1], keepdims=keepdims)
     if not positions:
         raise ProgramError(f"max of {shown(node)}: there is no axis to take it over")
     (position,) = positions

@@ -152,7 +152,7 @@ def _check_words(part: str, array: Array, words: set[str]) -> None:
     if "positive-definite" in words and len(words) > 1:
         raise InputError(f"shapes: {part!r}: a positive definite matrix is symmetric; leave other words out")
     for word in words & {"one-hot", "distribution"}:
-        if rank < 2:
+        if rank < (2 if word == "one-hot" else 1):
             raise InputError(f"shapes: {part!r}: {word} describes rows, so it needs two axes, as in 'Y: N C {word}'")
     if "one-hot" in words and "distribution" in words:
         raise InputError(f"shapes: {part!r}: one-hot rows are distributions already, so leave distribution out")

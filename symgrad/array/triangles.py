@@ -10,7 +10,8 @@ import numpy as np
 from sympy import Expr
 
 from symgrad.array.elementwise import ELEMENTWISE, MASKED, elementwise, masked, value_of
-from symgrad.array.graph import Dimension, Entries, Indices, Kind, Node, constant, make, operand, shown
+from symgrad.array.graph import Dimension, Entries, Indices, Kind, Node, axis_position, constant, make, operand, shown
+from symgrad.array.products import contraction
 from symgrad.array.reductions import expanded
 from symgrad.errors import UnsupportedError
 from symgrad.notation import Axis
@@ -65,4 +66,20 @@ def _part(name: str, upper: bool) -> Callable[..., Node]:
     return part
 
 
-TRIANGLES: dict[Callable[..., Any], Callable[..., Node]] = {np.tril: _part("tril", False), np.triu: _part("triu", True)}
+def cumsum(a: Any, axis: int | None = None) -> Node:
+    """``np.cumsum`` along an axis: the product with a triangle."""
+    node = operand(a, "cumsum")
+    if axis is None and len(node.axes) > 1:
+        raise UnsupportedError("cumsum over all axes has no rule: give it one axis")
+    position = axis_position(node, 0 if axis is None else axis, "cumsum")
+    letters = [f"a{place}" for place in range(len(node.axes))]
+    mask = triangle((node.axes[position], node.axes[position]), 0, False, TRIANGLE)
+    result = [*letters[:position], "row", *letters[position + 1 :]]
+    return contraction("cumsum", [mask, node], [("row", letters[position]), tuple(letters)], tuple(result))
+
+
+TRIANGLES: dict[Callable[..., Any], Callable[..., Node]] = {
+    np.tril: _part("tril", False),
+    np.triu: _part("triu", True),
+    np.cumsum: cumsum,
+}

@@ -98,8 +98,8 @@ def test_what_has_a_plain_meaning_works(shapes: str, function: Callable[..., Any
     ("function", "words"),
     [
         (lambda Q: np.linalg.norm(Q, 2), "norm(X) is the square root of the sum of squares"),
-        (lambda Q: np.sum(np.arange(len(Q))[:, None] * Q), "as an input"),
-        (lambda Q: np.sum(np.tri(len(Q)) @ Q), "declare its result as an input"),
+        (lambda Q: np.sum(np.arange(0, len(Q), 2)[:, None] * Q), "as an input"),
+        (lambda Q: np.sum(np.linspace(0, 1, len(Q)) @ Q), "declare its result as an input"),
         (lambda Q: np.linalg.pinv(Q).sum(), "np.linalg.inv(X.T @ X) @ X.T"),
         (lambda Q: scipy.linalg.inv(Q.T @ Q).sum(), "write np.linalg.inv"),
         (lambda Q: np.sum(Q[Q > 0]), "np.where(mask, A, 0)"),

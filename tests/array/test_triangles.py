@@ -89,6 +89,9 @@ LOSSES: dict[str, tuple[Callable[..., Any] | str, str, str]] = {
         "A: T T",
         "A",
     ),
+    "running sums": ("sum(r * X.cumsum(axis=1)) + sum(np.cumsum(x)**2)", "X: N T, r: N T, x: T", "X x"),
+    "one sample": ("-sum(y * log_softmax(z))", "z: T, y: T distribution", "z"),
+    "several maxima": ("X.max() + sum(np.min(Z, axis=(1, 2))**2)", "X: N D, Z: N D E", "X Z"),
     "two axes": ("sum((arange(N)[:, None] < arange(T)) * X)", "X: N T", "X"),
 }
 
@@ -105,6 +108,7 @@ def inputs_of(loss: Any, program: Any) -> dict[str, Any]:
     rng, sizes = np.random.default_rng(0), {"B": 2, "N": 4, "T": 3, "D": 2, "E": 2}
     inputs = {a.name: rng.standard_normal([sizes[axis.name] for axis in a.axes]) for a in program.inputs}
     inputs |= {"lengths": np.array([0.0, 1, 2, 5])} if "lengths" in inputs else {}
+    inputs |= {"y": np.array([0.2, 0.3, 0.5])} if "y" in inputs else {}
     inputs |= {a.name: np.abs(inputs[a.name]) + 0.3 for a in program.inputs if a.positive}
     return arguments(loss, program, inputs)
 
