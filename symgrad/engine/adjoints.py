@@ -12,7 +12,7 @@ from symgrad.engine.assume import is_symmetric, oriented, turned, use
 from symgrad.engine.differentiate import kinks
 from symgrad.engine.fold import fold
 from symgrad.engine.named_products import with_products
-from symgrad.engine.partials import cancelled, contribution, divided_by, simplify, units
+from symgrad.engine.partials import cancelled, contribution, divided_by, lemma_used, simplify, units
 from symgrad.engine.rules import Rule
 from symgrad.engine.summation import ordered_sums
 from symgrad.engine.tidying import cost
@@ -48,7 +48,8 @@ def derive_adjoint(writer: Writer, name: str) -> None:
         cites.append(writer.origins[program.output])
         nonsmooth = kinks(program, using[-1].rhs, name)
     is_direct = using[0].name == program.output
-    rule, reason = ("differentiate", f"differentiate {program.output}") if is_direct else ("chain", "chain rule")
+    by = f"differentiate {program.output}{lemma_used(using[0].rhs, name)}"
+    rule, reason = ("differentiate", by) if is_direct else ("chain", "chain rule")
     divisors = divided_by(program, using[-1].rhs, name) if is_direct else ()
     raw = writer.line(subject, None, Add(*terms), rule, reason, cites, conditions=divisors, kinks=nonsmooth)
     value = simplify(writer, subject, raw, rules)

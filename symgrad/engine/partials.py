@@ -19,7 +19,7 @@ from symgrad.engine.tidying import quotients_named
 from symgrad.engine.writer import Writer
 from symgrad.equations import Definition
 from symgrad.functions import MEANINGS, step, where
-from symgrad.matrix_functions import det, inverse, named
+from symgrad.matrix_functions import OF_MATRICES, det, inverse, named
 from symgrad.notation import (
     array_names,
     axis_name,
@@ -134,7 +134,8 @@ def _partial(
     (name,) = array_names(subject.wrt)
     nonsmooth, divisors = kinks(writer.program, side, name), divided_by(writer.program, side, name)
     folded, rule = fold_sums(raw, rules), "differentiate"
-    raw = writer.line(subject, None, folded, rule, rule, cites=cites, conditions=divisors, kinks=nonsmooth)
+    reason = rule + lemma_used(side, name)
+    raw = writer.line(subject, None, folded, rule, reason, cites=cites, conditions=divisors, kinks=nonsmooth)
     return simplify(writer, subject, raw, rules)
 
 
@@ -234,6 +235,14 @@ def cancelled(program: Program, before: sp.Expr, after: sp.Expr) -> tuple[Condit
     kept = {name for divisor in _divisors(after) for name in array_names(divisor)}
     gone = sorted((d for d in _divisors(before) - _divisors(after) if not array_names(d) <= kept), key=str)
     return tuple(Condition(d, nonzero_because(program, d) or _used(program, d)) for d in gone)
+
+
+def lemma_used(expr: sp.Expr, name: str) -> str:
+    """How the derivative of an inverse or a determinant in an expression is found, in words; "" without one."""
+    calls = [call for call in expr.atoms(*OF_MATRICES) if call.matrix == name]
+    if calls and isinstance(expr, inverse):
+        return f", and multiply by {expr.inverse} from the left"
+    return " with Jacobi's formula" if calls else ""
 
 
 def has_inverse(definition: Definition) -> tuple[Condition, ...]:

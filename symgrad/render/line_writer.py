@@ -242,8 +242,8 @@ class LineWriter:
         """Each divisor of the steps with its reason and the lines on the page that need it."""
         resting: dict[Condition, list[int]] = {}
         for step in sorted(steps, key=lambda step: step.rule == "definition"):
-            divided = cancelled(self.program, step.after, Integer(0)) if step.rule == "definition" else step.conditions
-            for condition in divided:
+            divided = cancelled(self.program, step.after, Integer(0)) if step.rule == "definition" else ()
+            for condition in (*step.conditions, *divided):
                 same = (known for known in resting if _is_alike(known.nonzero, condition.nonzero))
                 resting.setdefault(next(same, condition), []).append(step.number)
         for condition, lines in resting.items():
