@@ -6,7 +6,7 @@ away, so that other brackets stay recognisable.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import lru_cache
 from math import comb, prod
 
@@ -178,7 +178,7 @@ def _multiplied_out(body: Expr, waiting: set[Idx], opened: bool) -> list[Expr]:
         return rest + ([Add(*plain)] if plain else [])
     for factor in Mul.make_args(body):
         if isinstance(factor, where) and _waits(factor, waiting):
-            apart = deltas_apart(factor)
+            apart = deltas_apart(factor, waiting)
             return _multiplied_out(body / factor * apart, waiting, opened) if apart != factor else [body]
         is_opened = isinstance(factor, Add) and not leaves_out(factor)
         if is_opened and (any if opened else all)(_waits(term, waiting) for term in factor.args):
@@ -187,12 +187,15 @@ def _multiplied_out(body: Expr, waiting: set[Idx], opened: bool) -> list[Expr]:
     return [body]
 
 
-def deltas_apart(choice: where) -> Expr:
-    """``where(c, a, b)`` with its deltas outside: for each product of deltas, the choice of its two coefficients."""
+def deltas_apart(choice: where, waiting: Set[Idx] = frozenset()) -> Expr:
+    """``where(c, a, b)`` with its deltas outside: for each product of deltas, the choice of its two coefficients.
+
+    Brackets with a delta in a ``waiting`` index are expanded.
+    """
     condition, *branches = choice.args
     parts: dict[Expr, list[Expr]] = {}
     for number, branch in enumerate(branches):
-        for term in Add.make_args(branch):
+        for term in _multiplied_out(branch, {*waiting}, True) if waiting else Add.make_args(branch):
             deltas = Mul(*(factor for factor in Mul.make_args(term) if isinstance(factor, KroneckerDelta)))
             parts.setdefault(deltas, [S.Zero, S.Zero])[number] += term / deltas
     return Add(*(deltas * cases(condition, *chosen) for deltas, chosen in parts.items()))
