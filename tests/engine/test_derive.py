@@ -19,6 +19,7 @@ from sympy.tensor.indexed import Idx
 
 import symgrad
 from symgrad import Array, InputError, Program, UnsupportedError, node
+from symgrad.array.expression import parse
 from symgrad.canonical import canonical
 from symgrad.engine.derive import derive_record
 from symgrad.equations import abbreviation
@@ -405,3 +406,13 @@ def test_a_deeper_network_keeps_its_adjoints_named(layers: int) -> None:
     of = derive_record(deep_tanh(layers), ("W1",))
     assert of.gradients["W1"].index.atoms(Indexed)
     assert len(of.steps) < 40 * layers
+
+
+def test_a_delta_leaves_the_bracket_of_a_branch() -> None:
+    """The slope of the branch multiplies a bracket in which each term has the delta; the cosine embedding loss."""
+    text = (
+        "mean(where(y > 0, 1 - sum(A*B, axis=1)/norm(A, axis=1), maximum(sum(A*B, axis=1)/norm(A, axis=1) - 0.5, 0)))"
+    )
+    derivation = symgrad.derive(parse(text, "A: N D, B: N D, y: N sign", "A"))
+    assert not derivation.gradients["A"].index.has(KroneckerDelta)
+    assert not derivation.prove().weaker() and not derivation.assignments.prove().weaker()

@@ -7,6 +7,7 @@
   ``a_ij -> (a_ij + a_ji)/2`` (see ``assumptions``); entries of one-hot rows and of domains obey their relations.
 * The inverse of a matrix, and its determinant, are atoms; the inverse knows that its products with the matrix are the
   identity.  If the matrix equals its transpose, so does its inverse, and both have sorted indices.
+* Where a choice takes a branch, the choices by the same condition inside it take the same branch.
 * All other names are atoms.  They count as independent: an identity for all arrays also holds for the program's values.
 """
 
@@ -67,7 +68,7 @@ from symgrad.check.normal_form.sums import INVERSE, Entry, Relation
 from symgrad.equations import Assumption
 from symgrad.functions import absolute, equal, has_own_name, reciprocal, root, selection, where
 from symgrad.matrix_functions import OF_MATRICES, inverse
-from symgrad.notation import axis_name, bound_indices, index_over, indices_of, name_of
+from symgrad.notation import axis_name, bound_indices, free_indices, index_over, indices_of, name_of, parts_of, sum_over
 from symgrad.program import Program
 from symgrad.special_functions import position_of
 
@@ -155,8 +156,9 @@ class Normaliser:
         if expr == E:
             return exp_of(number(1))
         if isinstance(expr, where):
-            condition, yes, no = map(self, expr.args)
-            return add(no, algebra.multiply(condition, add(yes, scale(no, -1))))
+            condition, *branches = expr.args
+            yes, no = (self(_decided(branch, condition, n)) for n, branch in enumerate(branches, 1))
+            return add(no, algebra.multiply(self(condition), add(yes, scale(no, -1))))
         if isinstance(expr, (Abs, absolute)) and is_nonnegative(inside := self(expr.args[0])):
             return inside
         if isinstance(expr, selection):
@@ -227,6 +229,19 @@ class Normaliser:
     def _unconstrained(self, expr: Basic) -> Polynomial:
         """The translation without assumptions."""
         return Normaliser(self._program, frozenset())(expr)
+
+
+def _decided(expr: Basic, condition: Basic, branch: int) -> Basic:
+    """``expr`` with this branch for each choice by ``condition``, but where a sum binds an index of the condition."""
+    if not parts_of(expr, where):
+        return expr
+    if isinstance(expr, Sum) and free_indices(condition) & set(bound_indices(expr)):
+        return expr
+    if isinstance(expr, where) and expr.args[0] == condition:
+        return _decided(expr.args[branch], condition, branch)
+    if isinstance(expr, Sum):
+        return sum_over(_decided(expr.function, condition, branch), bound_indices(expr))
+    return expr.func(*(_decided(arg, condition, branch) for arg in expr.args))
 
 
 @lru_cache(maxsize=4096)

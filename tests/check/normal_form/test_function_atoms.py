@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sympy import Expr, Integer, Rational, S, exp, log, sympify
+from sympy import Expr, Integer, Pow, Rational, S, exp, log, sympify
 
 from symgrad.check.normal_form.atoms import number, ordered, spell_items
 from symgrad.check.normal_form.function_atoms import MOST_SPLIT, branches
@@ -20,6 +20,7 @@ PROGRAM = Program("scalars", (), tuple(map(Array, NAMES)), (node(Array("L").base
 nothing = (x + y) ** 2 - x**2 - 2 * x * y - y**2  # which only multiplying out shows
 above, loose = step(x, S.Zero), step(x, S.One)
 MANY = where(step(u, S.Zero), step(v, S.Zero) + step(y, S.Zero), step(z, S.Zero))
+GUARDED = Pow(root(where(above, 1, v)), 3) * step(where(above, 1, v) - u, 0)
 
 EQUAL: dict[str, tuple[Expr, Expr]] = {
     "a power": (above**3, above),
@@ -45,6 +46,7 @@ EQUAL: dict[str, tuple[Expr, Expr]] = {
     "a choice": (where(above, u, v), above * u + v - above * v),
     "one value": (where(above, u, u), u),
     "a choice in a choice": (where(above, where(above, u, y), v), where(above, u, v)),
+    "a choice in functions in a choice": (where(above, z, GUARDED), where(above, z, Pow(root(v), 3) * step(v - u, 0))),
     "an exponential": (exp(where(above, u, v)), where(above, exp(u), exp(v))),
     "a logarithm": (log(where(above, exp(u), 2 * exp(v))), where(above, u, log(2) + v)),
     "an inverse": (1 / where(above, exp(u), 2 * exp(v)), where(above, exp(-u), exp(-v) / 2)),
@@ -68,6 +70,8 @@ UNEQUAL: dict[str, tuple[Expr, Expr]] = {
     "a comparison and a step": (equal(x, y), step(x - y, S.Zero)),
     "a choice turned": (where(above, u, v), where(above, v, u)),
     "the other choice": (exp(where(above, u, v)), where(above, exp(u), exp(u))),
+    "the other choice in functions in a choice": (where(above, z, GUARDED), where(above, z, step(1 - u, 0))),
+    "another condition in a choice": (where(loose, z, GUARDED), where(loose, z, Pow(root(v), 3) * step(v - u, 0))),
     "another condition": (exp(where(above, u, v)), where(loose, exp(u), exp(v))),
     "another where a comparison holds": (y * equal(x, 0), Integer(0)),
     "what is divided by where a comparison holds": (equal(x, 0) / x, Integer(0)),
