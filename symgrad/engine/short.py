@@ -13,7 +13,22 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from sympy import Add, Expr, HadamardPower, HadamardProduct, Indexed, KroneckerDelta, Mul, OneMatrix, Pow, Sum, Symbol
+from sympy import (
+    Add,
+    Expr,
+    HadamardPower,
+    HadamardProduct,
+    Indexed,
+    KroneckerDelta,
+    MatAdd,
+    MatMul,
+    Mul,
+    OneMatrix,
+    Pow,
+    Sum,
+    Symbol,
+)
+from sympy.core.basic import Basic
 
 from symgrad.canonical import canonical
 from symgrad.engine.summation import deltas, multiplied_out
@@ -139,9 +154,19 @@ def _is_solved(subject: Subject | Largest, steps: Sequence[Step]) -> bool:
 
 
 def _only_spells(step: Step, products: Collection[str]) -> bool:
-    """Whether a matrix line is a forward equation with ones or Hadamard products, which is not easier to read."""
-    is_forward = isinstance(step.subject, MatrixValue) and step.subject.array.name not in products
-    return is_forward and step.after.has(OneMatrix, HadamardProduct, HadamardPower)
+    """Whether a matrix line is a forward equation with Hadamard products, or with ones that do more than repeat a
+    vector or a scalar (``1_N b^T``), which is not easier to read."""
+    if not isinstance(step.subject, MatrixValue) or step.subject.array.name in products:
+        return False
+    terms = step.after.args if isinstance(step.after, MatAdd) else (step.after,)
+    summed = (term for term in terms if term.has(OneMatrix) and not _repeats(term))
+    return step.after.has(HadamardProduct, HadamardPower) or any(summed)
+
+
+def _repeats(term: Basic) -> bool:
+    """Whether a term with ones is a multiple of the ones or their outer product with a vector."""
+    matrices = [factor for factor in (term.args if isinstance(term, MatMul) else (term,)) if factor.is_Matrix]
+    return len(matrices) == 1 or (len(matrices) == 2 and matrices[0].shape[1] == 1)
 
 
 def _goes_unsaid(step: Step, following: Step) -> bool:

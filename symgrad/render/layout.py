@@ -13,7 +13,7 @@ from symgrad.render import blocks, phrases
 from symgrad.render.blocks import Page
 from symgrad.render.line_writer import LineWriter, is_matrix_line
 from symgrad.render.symbols import axis_rows, vocabulary
-from symgrad.steps import Record, Statement
+from symgrad.steps import MatrixValue, Record, Statement
 
 NOTATIONS = ("both", "index", "matrix")
 DETAILS = ("short", "full")
@@ -84,6 +84,7 @@ def layout(
     evaluated = (blocks.Section((phrases.EVALUATION,), tuple(writer.groups(added))),) if added else ()
     where = writer.definitions(lines, notation) if chosen and not whole else blocks.ClosedForms("", (), ())
     printed = [line for part in (where, *sections, closed, *evaluated) for line in part.lines]
+    printed += [writer.line(step) for step in lines if isinstance(step.subject, MatrixValue)]  # beside definitions
     divided = lines if notation == "index" or not whole else record.steps
     warning = phrases.warning(marks)
     facts = tuple(writer.statements(beside.statements, common))

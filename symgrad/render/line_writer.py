@@ -112,12 +112,17 @@ class LineWriter:
             yield blocks.Section(title, tuple(self.groups((step for _, step in under), below)))
 
     def groups(self, steps: Iterable[Step], below: Mapping[int, Step] | None = None) -> Iterator[tuple[Line, ...]]:
-        """The lines of some steps, grouped by subject; ``below`` has the matrix form to print below a step."""
+        """The lines of some steps, grouped by subject; ``below`` has the matrix form to print below a step, or beside a
+        definition, which has no reason."""
         for _, group in groupby(steps, key=lambda step: step.subject):
             lines = list(group)
             forms = [below[step.number] for step in lines if below and step.number in below]
-            matrix = (replace(self._line(step), number=None, reason=(), cites=(), shapes=()) for step in forms[-1:])
-            yield (*self._group(lines), *matrix)
+            matrix = [replace(self.line(step), number=None, reason=(), cites=(), shapes=()) for step in forms[-1:]]
+            if lines[0].rule == "definition" and matrix and matrix[0].left and not matrix[0].mark:
+                beside = Relation("==", matrix[0].left, matrix[0].right)
+                yield (replace(self.line(lines[0]), reason=(beside,)),)
+            else:
+                yield (*self._group(lines), *matrix)
 
     def _title(self, subject: Subject | Largest) -> Text:
         match subject:
@@ -133,10 +138,10 @@ class LineWriter:
     def _group(self, steps: Sequence[Step]) -> Iterator[Line]:
         for position, step in enumerate(steps):
             first = position == 0 or step.before is None
-            line = self._line(step)
+            line = self.line(step)
             yield line if first else replace(line, left=None)
 
-    def _line(self, step: Step) -> Line:
+    def line(self, step: Step) -> Line:
         matrix = is_matrix_line(step)
         left, right = self._sides(step)
         cites = tuple(n for n in dict.fromkeys(step.cites) if n in self.citable)
