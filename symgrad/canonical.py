@@ -126,6 +126,8 @@ def orders(
 
     ``look`` spells the expression with each index replaced by a word, whatever the order of commuting parts.
     """
+    if len(indices) < 2:
+        return [tuple(indices)]
     distinct = {index: f"{number}" for number, index in enumerate(indices)}
 
     def swaps(left: Index, right: Index) -> bool:

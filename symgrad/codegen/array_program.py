@@ -7,7 +7,7 @@ where the letters of operand and result differ. ``meaning`` gives the index expr
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -33,8 +33,7 @@ class Node:
     @property
     def args(self) -> tuple[Node, ...]:
         """The operands of this node."""
-        values = [getattr(self, field.name) for field in fields(self)]
-        every = (part for value in values for part in (value if isinstance(value, tuple) else (value,)))
+        every = (part for value in vars(self).values() for part in (value if isinstance(value, tuple) else (value,)))
         return tuple(part for part in every if isinstance(part, Node))
 
     @property
@@ -250,7 +249,7 @@ def _with_fields(node: Node, change: Callable[[Node], Node], names: Mapping[Idx,
             return change(value)
         return names.get(value, value) if isinstance(value, Idx) else value
 
-    return replace(node, **{field.name: changed(getattr(node, field.name)) for field in fields(node)})
+    return type(node)(*map(changed, vars(node).values()))
 
 
 def meaning(node: Node, positive: Collection[str] = ()) -> Expr:

@@ -7,7 +7,7 @@ distributes), so ``order`` translates expressions into these nodes, and the prin
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
@@ -227,7 +227,7 @@ class Size(Node):
 
 def children(node: Node) -> Iterator[Node]:
     """The child nodes of a node in reading order."""
-    for part in (getattr(node, field.name) for field in fields(node)):
+    for part in vars(node).values():
         for item in part if isinstance(part, tuple) else (part,):
             yield from (each for each in (item if isinstance(item, tuple) else (item,)) if isinstance(each, Node))
 

@@ -19,6 +19,7 @@ from sympy import factorint
 from symgrad.budget import spend
 from symgrad.check.normal_form.atoms import (
     ONE,
+    UNIT,
     Atom,
     Delta,
     Exponent,
@@ -76,9 +77,9 @@ def product(factors: Iterable[tuple[Atom, Exponent]]) -> Polynomial:
             renamed = number(1)
             for atom, exponent in rest.items():
                 renamed = multiply(renamed, power(rename_atom(atom, stand_in), exponent))
-            return multiply(renamed, {_deltas(stand_in): Fraction(1)})
+            return multiply(renamed, {_deltas(stand_in): UNIT})
         exponents = rest | dict(_deltas(stand_in))
-    coefficient = _whole_powers_of_primes(exponents) if Prime in kinds else Fraction(1)
+    coefficient = _whole_powers_of_primes(exponents) if Prime in kinds else UNIT
     for kind in sorted((kind for kind in kinds if kind.precedence), key=lambda kind: kind.precedence):
         if (related := kind.relate(exponents)) is not None:
             return scale(related, coefficient)
@@ -107,7 +108,7 @@ def _deltas(stand_in: Mapping[Index, Index]) -> Monomial:
 
 def _whole_powers_of_primes(exponents: dict[Atom, Exponent]) -> Fraction:
     """The product of the integer powers of primes; ``exponents`` keeps the fractional parts."""
-    coefficient = Fraction(1)
+    coefficient = UNIT
     for atom, exponent in exponents.items():
         if isinstance(atom, Prime):
             whole = exponent // 1

@@ -94,6 +94,7 @@ Polynomial = dict[Monomial, Fraction]
 Items = tuple[tuple[Monomial, Fraction], ...]
 
 ONE: Monomial = ()
+UNIT = Fraction(1)
 
 _serial = count()
 
@@ -251,12 +252,12 @@ def is_nonnegative_monomial(monomial: Monomial) -> bool:
 
 def number(value: Fraction | int) -> Polynomial:
     """A constant polynomial."""
-    return {ONE: Fraction(value)} if value else {}
+    return {ONE: value if isinstance(value, Fraction) else Fraction(value)} if value else {}
 
 
 def single(atom: Atom, exponent: Exponent = 1) -> Polynomial:
     """The polynomial of one power of an atom, which must be in normal form."""
-    return {((atom, exponent),): Fraction(1)}
+    return {((atom, exponent),): UNIT}
 
 
 def add(*polynomials: Polynomial) -> Polynomial:

@@ -20,6 +20,7 @@ from itertools import product as every_choice
 from symgrad.check.normal_form.algebra import Root, content, multiply, power, prime_powers, product, rename
 from symgrad.check.normal_form.atoms import (
     ONE,
+    UNIT,
     Atom,
     Delta,
     Exponent,
@@ -67,7 +68,7 @@ class Exponential(Atom):
         super().__init__(f"exp({spell(exponent)})", free_of(exponent), height_of(exponent), is_positive=True)
 
     def renamed(self, names: Mapping[Index, Index]) -> Polynomial:
-        return exp_of(rename({self.exponent: Fraction(1)}, names))
+        return exp_of(rename({self.exponent: UNIT}, names))
 
 
 class Logarithm(Atom):
@@ -120,7 +121,7 @@ def odd_power(polynomial: Polynomial) -> tuple[Atom, int] | None:
 
 def _log_of_atom(atom: Atom) -> Polynomial:
     if isinstance(atom, Exponential):
-        return {atom.exponent: Fraction(1)}
+        return {atom.exponent: UNIT}
     if isinstance(atom, Root):
         return scale(log_of(dict(atom.radicand)), Fraction(1, atom.degree))
     return single(Logarithm(single(atom)))

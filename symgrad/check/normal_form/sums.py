@@ -23,7 +23,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from enum import IntEnum
-from fractions import Fraction
 from itertools import combinations
 from itertools import product as every_choice
 
@@ -31,6 +30,7 @@ from symgrad import canonical
 from symgrad.budget import spend
 from symgrad.check.normal_form.algebra import multiply, product, rename
 from symgrad.check.normal_form.atoms import (
+    UNIT,
     Atom,
     Delta,
     Exponent,
@@ -184,7 +184,7 @@ class Sum(Atom):
     def _expanded(self, names: Mapping[Index, Index]) -> tuple[Polynomial, list[Index]]:
         """The factors with renamed free indices and fresh summed indices, and the summed indices."""
         fresh = {i: fresh_index(i) for i in self.bound}
-        return rename({self.factors: Fraction(1)}, {**names, **fresh}), list(fresh.values())
+        return rename({self.factors: UNIT}, {**names, **fresh}), list(fresh.values())
 
     def is_nonzero(self, known: Collection[str]) -> bool:
         """Whether no factor can vanish."""
@@ -222,12 +222,12 @@ def _over_monomial(monomial: Monomial, bound: set[Index]) -> Polynomial:
     for atom, _ in monomial:
         if isinstance(atom, Delta) and set(atom.indices) & bound:
             i, j = atom.indices if atom.indices[0] in bound else reversed(atom.indices)
-            return over(rename({monomial: Fraction(1)}, {i: j}), sorted(bound - {i}))
+            return over(rename({monomial: UNIT}, {i: j}), sorted(bound - {i}))
     if (contracted := _with_inverse(monomial, bound)) is not None:
         return over(*contracted)
     if row := _whole_row(monomial, bound):
         atom, index = row
-        return over({tuple((a, e) for a, e in monomial if a != atom): Fraction(1)}, sorted(bound - {index}))
+        return over({tuple((a, e) for a, e in monomial if a != atom): UNIT}, sorted(bound - {index}))
     if (cancelled := _cancelled(monomial, bound)) is not None:
         return over(*cancelled)
     result = number(1)
@@ -235,7 +235,7 @@ def _over_monomial(monomial: Monomial, bound: set[Index]) -> Polynomial:
     for indices, factors in _components([(a, e) for a, e in monomial if a.free & bound], bound):
         outside += [(Size(axis_of(i)), 1) for i in indices] if not factors else [(_atom(indices, factors), 1)]
     for factor in outside:
-        result = multiply(result, {(factor,): Fraction(1)})
+        result = multiply(result, {(factor,): UNIT})
     return result
 
 
@@ -267,7 +267,7 @@ def _whole_row(monomial: Monomial, bound: set[Index]) -> tuple[Atom, Index] | No
 
 def _flattened(monomial: Monomial, atom: Sum, exponent: int, bound: set[Index]) -> Polynomial:
     """The sum with a power of an inner sum expanded."""
-    rest = {tuple((a, e) for a, e in monomial if a != atom): Fraction(1)}
+    rest = {tuple((a, e) for a, e in monomial if a != atom): UNIT}
     indices = sorted(bound)
     for _ in range(exponent):
         factors, fresh = atom._expanded({})
@@ -315,7 +315,7 @@ def _named(order: tuple[Index, ...], factors: Monomial) -> tuple[tuple[Index, ..
     for i in order:
         serial = sum(axis_of(other) == axis_of(i) for other in names)
         names[i] = f"~{1 + height_of(factors)}.{serial}@{axis_of(i)}"
-    renamed = rename({factors: Fraction(1)}, names)
+    renamed = rename({factors: UNIT}, names)
     if list(renamed.values()) != [1]:
         raise NoNormalForm("a sum whose factors change when its indices are renamed")
     return tuple(sorted(names.values())), next(iter(renamed))
