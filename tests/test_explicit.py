@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import sympy
 from cases import sampled
-from catalogue import derived, derived_from, typical
+from catalogue import TYPICAL_PROGRAMS, derived, derived_from, typical
 from classifier import LOSSES
 from literal import complex_step, forward, random_inputs
 from programs import ZOO
@@ -163,7 +163,7 @@ def test_assumptions_that_were_used_are_equations() -> None:
     assert at_blog_size("softmax_mse").assumptions == {}
 
 
-@pytest.mark.parametrize("name", typical(MATRICES))
+@pytest.mark.parametrize("name", typical(MATRICES, TYPICAL_PROGRAMS))
 def test_shared_sums_stand_for_their_values(name: str) -> None:
     at = explicit(record(name), sizes_of(name))
     shared = at.with_shared_sums()
@@ -382,7 +382,9 @@ def line(page: str, start: str) -> str:
     return next(line for line in page.splitlines() if line.startswith(start))
 
 
-@pytest.mark.parametrize(("shape", "count"), [((2, 4, 2), 4), ((3, 1, 3), 9), ((2, 4, 3), 6), ((1, 1, 1), 1)])
+@pytest.mark.parametrize(
+    ("shape", "count"), sampled([((2, 4, 2), 4), ((3, 1, 3), 9), ((2, 4, 3), 6), ((1, 1, 1), 1)], every=3)
+)
 def test_the_loss_is_divided_by_the_number_of_entries(shape: tuple[int, int, int], count: int) -> None:
     found = line(text("softmax_mse", shape=shape), "L = ")
     assert found.endswith(f"/{count}") if count > 1 else "/" not in found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import classifier as cl
 import pytest
 from cases import sampled
-from catalogue import derived_from, typical
+from catalogue import TYPICAL_PROGRAMS, derived_from, typical
 from classifier import LOSSES
 from programs import ZOO
 from sympy import Sum, sqrt
@@ -67,7 +67,7 @@ def record_of(name: str) -> Record:
     return derived_from(*JOBS[name]).record
 
 
-@pytest.mark.parametrize("name", typical(JOBS))
+@pytest.mark.parametrize("name", typical(JOBS, TYPICAL_PROGRAMS))
 def test_every_line_of_every_program_is_proved_at_every_shape(name: str) -> None:
     report = derived_from(*JOBS[name]).prove()
     assert report.ok, [m for m in report.marks if not m.ok] or report.problems

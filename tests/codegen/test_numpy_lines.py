@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from catalogue import NAMES, derived, derived_from, typical
+from catalogue import NAMES, TYPICAL_PROGRAMS, derived, derived_from, typical
 from programs import ZOO
 
 import symgrad
@@ -56,7 +56,7 @@ def test_the_lines_of_the_catalogue(name: str, scale: float) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9 * np.abs(theirs).max(initial=0))
 
 
-@pytest.mark.parametrize("name", typical(ZOO))
+@pytest.mark.parametrize("name", typical(ZOO, TYPICAL_PROGRAMS))
 def test_the_lines_of_other_programs(name: str) -> None:
     derivation = derived_from(*ZOO[name])
     inputs = point(derivation, 1.0)

@@ -542,7 +542,7 @@ STREAMS = {  # where output or errors go -> the exit code of a derivation, of --
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is full")
 @pytest.mark.parametrize("command_line", range(3), ids=["derive ridge --steps none", "derive --help", "derive nope"])
-@pytest.mark.parametrize("streams", sampled(STREAMS, every=7))
+@pytest.mark.parametrize("streams", sampled(STREAMS))
 def test_a_closed_screen_is_no_traceback(streams: str, command_line: int) -> None:
     words = ["derive ridge --steps none", "derive --help", "derive nope"][command_line]
     done = subprocess.run(

@@ -112,7 +112,13 @@ def test_wrong_and_unproved_lines_are_told_apart() -> None:
     assert [e.get("class") for e in cell(row(page, 7), "m") or ()] == [None]
 
 
-@pytest.mark.parametrize("name", typical([*symgrad.LOSSES, *ZOO]))
+@pytest.mark.parametrize(
+    "name",
+    [
+        *typical(symgrad.LOSSES, {"softmax_cross_entropy", "multiclass_hinge", "layer_norm"}),
+        *typical(ZOO, {"crammer_singer", "tensor_form", "clipped"}),
+    ],
+)
 def test_every_page_is_xml_and_every_link_leads_somewhere(name: str) -> None:
     if name in ZOO:
         page = section(to_html(layout(derived_from(*ZOO[name]).record, title=False), fragment=True))

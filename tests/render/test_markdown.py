@@ -42,7 +42,13 @@ def test_a_line() -> None:
     assert lines["27"][1] == r"$\displaystyle G = \frac{\partial L}{\partial Z}$"
 
 
-@pytest.mark.parametrize("name", typical([*symgrad.LOSSES, *ZOO]))
+@pytest.mark.parametrize(
+    "name",
+    [
+        *typical(symgrad.LOSSES, {"softmax_cross_entropy", "multiclass_hinge", "layer_norm"}),
+        *typical(ZOO, {"crammer_singer", "tensor_form", "clipped"}),
+    ],
+)
 def test_no_formula_ends_a_cell(name: str) -> None:
     record = (derived(name) if name in symgrad.LOSSES else derived_from(*ZOO[name])).record
     rows = [row for row in tables(to_markdown(layout(record))) if row[0].isdigit()]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
-from catalogue import derived_from, typical
+from catalogue import TYPICAL_PROGRAMS, derived_from, typical
 from printed import expression_mathml
 from programs import ZOO
 from records import LONG, MARKS, G, N, P, X, Y, Z, c, cross_entropy, d, k, m, mse, n, scalar_adjoint
@@ -136,7 +136,7 @@ def test_notations(notation: str) -> None:
     assert elements(to_mathml(layout(mse(), notation=notation)))
 
 
-@pytest.mark.parametrize("name", typical(ZOO))
+@pytest.mark.parametrize("name", typical(ZOO, TYPICAL_PROGRAMS))
 def test_other_programs_are_xml(name: str) -> None:
     assert elements(to_mathml(layout(derived_from(*ZOO[name]).record)))
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 from cases import sampled
-from catalogue import NAMES, derived, derived_from, typical
+from catalogue import NAMES, TYPICAL_PROGRAMS, derived, derived_from, typical
 from classifier import LOSSES
 from printed import expression_latex
 from programs import ZOO
@@ -423,7 +423,7 @@ def test_derivations_of_the_losses_print(name: str, reduction: str) -> None:
     assert max(len(line) for line in page.splitlines()) <= 132
 
 
-@pytest.mark.parametrize("name", typical(ZOO))
+@pytest.mark.parametrize("name", typical(ZOO, TYPICAL_PROGRAMS))
 def test_derivations_of_other_programs_print(name: str) -> None:
     page = to_text(layout(derived_from(*ZOO[name]).record))
     assert all(letter not in page for letter in "{}*")

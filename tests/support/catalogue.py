@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
 
 from _pytest.mark.structures import ParameterSet
@@ -18,17 +18,22 @@ NAMES = list(LOSSES)
 
 TYPICAL = {
     *("softmax_cross_entropy", "softmax_mse", "multiclass_hinge", "logistic", "huber", "clip_loss", "gelu_perceptron"),
-    *("layer_norm", "attention_head", "class_weights_normalised", "probabilities_as_node", "two_layer_tanh", "clipped"),
-    *("crammer_singer", "tensor_form", "quadratic_form", "missing_probability"),
+    *("layer_norm", "attention_head"),
 }
-"""One loss or program of each kind."""
+"""One loss of the catalogue of each kind."""
+
+TYPICAL_PROGRAMS = {
+    *("softmax_cross_entropy", "softmax_mse", "probabilities_as_node", "two_layer_tanh", "clipped", "crammer_singer"),
+    *("tensor_form", "quadratic_form", "missing_probability"),
+}
+"""One program by hand of each kind."""
 
 
-def typical(names: Iterable[str]) -> list[ParameterSet]:
-    """All cases, slow but for the typical ones, so that the tests of the default run share few derivations; the last
-    word of a case names the loss."""
+def typical(names: Iterable[str], kinds: Collection[str] = TYPICAL) -> list[ParameterSet]:
+    """All cases, slow but for those of ``kinds``, so that the tests of the default run share few derivations; the last
+    word of a case is the name."""
     every = list(names)
-    return sampled(every, *(name for name in every if name.split()[-1] in TYPICAL))
+    return sampled(every, *(name for name in every if name.split()[-1] in kinds))
 
 
 @cache
