@@ -269,7 +269,7 @@ def small_sizes(of: Record) -> Iterator[dict[str, int]]:
         yield dict(zip(axes, (*shape, *shape[:1]), strict=False))
 
 
-@pytest.mark.parametrize("name", sampled(MATRICES, every=14))
+@pytest.mark.parametrize("name", sampled(MATRICES, every=28))
 def test_every_small_shape(name: str) -> None:
     f = to_numpy(record(name))
     for sizes in small_sizes(record(name)):

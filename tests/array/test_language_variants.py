@@ -373,6 +373,7 @@ def test_a_candidate_that_changes_its_inputs_is_told_so(how: str) -> None:
     assert found.ok and any(f"changes its input {changed} in place" in remark for remark in found.remarks)
 
 
+@pytest.mark.slow
 def test_a_wrong_candidate_that_changes_its_inputs_is_told_both() -> None:
     def candidate(X, w, y):
         X -= X.mean(axis=0)

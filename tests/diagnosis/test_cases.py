@@ -85,7 +85,7 @@ def errors(case: Wrong) -> list[float]:
     return [error_of(case.candidate, *at_point(case.loss, seed, **how)) for seed in range(4)]
 
 
-@pytest.mark.parametrize("case", sampled(WRONG, every=12), ids=lambda case: case.id)
+@pytest.mark.parametrize("case", sampled(WRONG, every=24), ids=lambda case: case.id)
 def test_a_wrong_gradient_is_wrong(case: Wrong) -> None:
     assert {case.kind, *case.also} <= set(KINDS)
     if case.kind == "precision":
@@ -155,7 +155,7 @@ def test_a_wrong_gradient_is_named(case: Wrong) -> None:
     assert found.outcome in NAMED, f"{found.outcome}: {' '.join(found.kinds)}, {found.words}"
 
 
-@pytest.mark.parametrize("right", sampled(variants(SAMPLE, seed=1), every=10), ids=lambda right: right.id)
+@pytest.mark.parametrize("right", sampled(variants(SAMPLE, seed=1), every=20), ids=lambda right: right.id)
 def test_a_right_gradient_is_not_accused(right: Right) -> None:
     diagnosis = diagnosed(right)
     assert diagnosis.ok, str(diagnosis)

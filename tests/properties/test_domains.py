@@ -118,6 +118,7 @@ def gradient(X, w, b, y):
 
 
 @pytest.mark.parametrize(("right", "code"), sampled([("1", 0), ("0.9", 1)], "1"))
+@pytest.mark.slow
 def test_the_command_line_says_where_alone_a_gradient_is_right(
     right: str, code: int, tmp_path: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -222,6 +223,7 @@ def test_the_value_of_one_scalar_for_another() -> None:
     assert kind == "swapped" and "alpha" in words.replace("α", "alpha")
 
 
+@pytest.mark.slow
 def test_only_one_of_two_gradients_is_zero() -> None:
     def no_bias(X, W, b, Y):
         P = softmax(X @ W + b, axis=1)

@@ -127,6 +127,7 @@ def test_a_spread_of_equal_numbers() -> None:
     assert np.isfinite(value) and not gradient[0].any() and gradient[1].any()
 
 
+@pytest.mark.slow
 def test_a_cosine_with_a_floor() -> None:
     def similarity(a, b):
         return np.sum(a * b) / (np.maximum(norm(a), 1e-8) * np.maximum(norm(b), 1e-8))

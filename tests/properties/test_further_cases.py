@@ -45,6 +45,7 @@ def scalar_record(*lines: tuple[Expr, Expr]) -> Record:
 # --- the gradient, and what the prover says ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_largest_entry_of_columns_less_their_logsumexp() -> None:
     @symgrad.loss(shapes="X: N D", wrt="X")
     def spread(X):
@@ -174,6 +175,7 @@ def test_what_is_undefined_for_one_class_is_not_called_wrong(text: str) -> None:
     assert np.all(np.isfinite(derivation.to_numpy(check=False)(X)[1].X))
 
 
+@pytest.mark.slow
 def test_an_index_may_be_called_as_a_function_or_an_inner_index_is() -> None:
     for letter in ("exp", "log", "_w0", "_N1", "_o0", "_p0", "step", "relu"):
         A, w, L = Array("A", (N, M)), Array("w", (M,)), Array("L")

@@ -41,6 +41,7 @@ def agrees(program: Program, wrt: tuple[str, ...], sizes: tuple[int, ...] = (3, 
         assert getattr(grads, name) == pytest.approx(complex_step(program, name, arrays, over), rel=1e-8, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_no_function_is_written_by_dividing_by_what_may_be_tiny() -> None:
     """tanh z was (r + y)/g: right, and lost where the gate g underflows."""
 
@@ -291,6 +292,7 @@ def test_a_power_of_an_array_is_not_written_in_a_root_of_itself() -> None:
     runs(roots)
 
 
+@pytest.mark.slow
 def test_the_exponential_of_a_sum_stays_one() -> None:
     """SymPy multiplies exp(sum) out into a product over an index, which had no code and no notation."""
     Z, v, M = Array("Z", (N, C)), Array("t"), Array("mid", (N, C))
@@ -390,6 +392,7 @@ def test_an_equation_without_a_real_value_is_refused(power: Any) -> None:
     assert Program("signs", (N,), (z,), (node(L[()], Sum((-1) ** 3 * z[n], n)),), "L")
 
 
+@pytest.mark.slow
 def test_a_line_that_holds_by_chance_without_its_assumption() -> None:
     """At the first shape every step was 0, whether G is symmetric or not; at another one the line was called wrong."""
 
@@ -558,6 +561,7 @@ def test_a_sum_is_not_written_by_what_depends_on_more_than_it_does() -> None:
     assert all(mark.words != "wrong" for mark in proof.marks)
 
 
+@pytest.mark.slow
 def test_the_closed_form_of_a_gradient_that_cancels_is_what_its_last_line_states() -> None:
     """The line said 0, the closed form was a difference of two equal sums."""
 

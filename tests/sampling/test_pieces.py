@@ -81,6 +81,7 @@ def test_a_piece_that_is_not_reached_is_named() -> None:
     assert len(found.unreached) == 1 and "was not reached" in found.summary
 
 
+@pytest.mark.slow
 def test_a_piece_that_is_empty_is_not_asked_for() -> None:
     @symgrad.loss(shapes="r: N", wrt="r")
     def never(r):
