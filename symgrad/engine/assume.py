@@ -175,7 +175,8 @@ def _outermost_first(expr: Basic, name: str, bound: Sequence[Idx]) -> Expr:
     if isinstance(expr, Sum):
         inner = bound_indices(expr)
         return sum_over(_outermost_first(expr.function, name, (*bound, *inner)), inner)
-    return expr.func(*(_outermost_first(arg, name, bound) for arg in expr.args)) if name in array_names(expr) else expr
+    is_whole = not expr.args or name not in array_names(expr)
+    return expr if is_whole else expr.func(*(_outermost_first(arg, name, bound) for arg in expr.args))
 
 
 def _transposed(expr: Expr, name: str, order: Sequence[Idx]) -> Expr:

@@ -77,6 +77,18 @@ FORMULAS: tuple[tuple[str, str], ...] = (
     ("-np.linalg.slogdet(S)[1] / 2 - (x - a) @ np.linalg.inv(S) @ (x - a) / 2", "S"),
     ("(x - A @ s) @ np.linalg.solve(S, x - A @ s)", "s"),
     ("(x - A @ s) @ np.linalg.solve(S, x - A @ s)", "A"),
+    ("np.exp(-(x - a) @ np.linalg.solve(S, x - a) / 2)", "x"),
+    ("np.linalg.slogdet(A @ X @ B)[1]", "X"),
+    ("np.linalg.slogdet(np.linalg.inv(X))[1]", "X"),
+    ("np.trace(np.linalg.inv(X) @ A @ np.linalg.inv(X) @ B)", "X"),
+    ("np.trace(np.linalg.solve(X, A))", "X"),
+    ("np.trace(X.T @ np.linalg.inv(S) @ X)", "X"),
+    ("np.trace(V.T @ V @ S)", "V"),
+    ("np.sum((A @ x - b) ** 2)", "x"),
+    ("np.sum((A @ x - b) ** 2)", "A"),
+    ("np.sqrt(np.sum((A @ x - b) ** 2))", "x"),
+    ("np.log(x @ S @ x)", "x"),
+    ("(x @ A @ x) / (x @ x)", "x"),
 )
 """The loss of each formula, and the array to differentiate with respect to."""
 QUICK = {1, 2, 5, 6, 8, 10, 22, 31, 41, 57}
