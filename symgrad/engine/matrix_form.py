@@ -144,14 +144,16 @@ def _sum_of_terms(terms: Sequence[Factor], context: _Context) -> Factor:
 
 
 def _order_of(parts: Sequence[Factor], context: _Context) -> tuple[Idx, ...]:
-    """The row and column index of a sum of ``parts``; indices of the result keep its order."""
+    """The row and column index of a sum of ``parts``; indices of the result keep its order, others have the order with
+    the fewest transposes."""
     wanted = set().union(*(part.indices for part in parts))
     if len(wanted) > 2:
         raise NoMatrixFormError(f"it combines indices of {_listed(wanted)}")
     if wanted <= set(context.target):
         return tuple(i for i in context.target if i in wanted)
     widest = axes(max(parts, key=lambda part: len(part.indices)))
-    return (*widest, *wanted.difference(widest))
+    order = (*widest, *wanted.difference(widest))
+    return min((order, order[::-1]), key=lambda way: sum(lift(part, way).count(sp.Transpose) for part in parts))
 
 
 def _listed(indices: Set[Idx]) -> str:

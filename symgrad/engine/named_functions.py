@@ -37,6 +37,10 @@ def named(expr: Basic) -> Expr:
         return expr
     if isinstance(expr, Sum):
         return sum_over(named(expr.function), bound_indices(expr))
+    for total in (factor for factor in expr.args if isinstance(factor, Sum)) if isinstance(expr, Mul) else ():
+        front = Mul(*(factor for factor in expr.args if factor.is_number))
+        if front.has(pi) and not (inside := named(front * total.function)).has(pi):
+            return named(expr / front / total * sum_over(inside, bound_indices(total)))
     if isinstance(expr, (Mul, Pow)):
         expr = _with_density(_with_sigmoids(expr))
     new = expr.func(*map(named, expr.args))
@@ -58,12 +62,13 @@ def _with_sigmoids(expr: Expr) -> Expr:
 
 
 def _with_density(expr: Expr) -> Expr:
-    """A product with exp(-u^2/2)/sqrt(2 pi) as phi(u)."""
+    """A product with exp(-u^2/2)/sqrt(2 pi) as phi(u), where u may be a multiple if Phi(u) is a factor."""
     for factor in Mul.make_args(expr):
-        if isinstance(factor, exp) and isinstance(square := -2 * factor.args[0], Pow) and square.exp == 2:
-            number, rest = (expr / factor * sqrt(2 * pi)).as_coeff_Mul()
-            if number.is_Rational and not rest.has(pi):
-                return Mul(number, rest, phi(square.base))
+        scale, square = (-2 * factor.args[0]).as_coeff_Mul() if isinstance(factor, exp) else (S.Zero, factor)
+        if scale.is_positive and isinstance(square, Pow) and square.exp == 2:
+            rest, u = expr / factor * sqrt(2 * pi), sqrt(scale) * square.base
+            if not rest.has(pi) and (scale == 1 or rest.has(erf(u / sqrt(2)))):
+                return rest * phi(u)
     return expr
 
 
