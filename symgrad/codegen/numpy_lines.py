@@ -317,6 +317,14 @@ class _Emitter(NumpyEmitter):
                 return applied(SPELLED, function, [self.over(operand, letters) for operand in operands])
         return super()._text(node)
 
+    def _matrix_product(self, node: Contract) -> Source:
+        """A matrix times a column as in the formulas: X.T @ g, not g @ X."""
+        vector, matrix = sorted(node.factors, key=lambda factor: len(factor.letters))
+        if len(vector.letters) == 1 and len(matrix.letters) == 2 and matrix.letters[0] in node.over:
+            turned = self.text(matrix, matrix.letters[::-1]).within(Strength.POWER)
+            return joined(" @ ", [turned, self.text(vector).within(Strength.POWER)], Strength.PRODUCT)
+        return super()._matrix_product(node)
+
     def _may_be_infinite(self, node: Node) -> bool:
         """Whether an expression has a logarithm that may be one of 0."""
         logs = (part.args[0] for part in walk(node) if isinstance(part, Call) and part.function is log)

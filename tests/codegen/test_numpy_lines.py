@@ -97,7 +97,7 @@ def test_the_lines_of_cross_entropy() -> None:
             "multiclass_hinge",
             ["m = np.max(V, axis=1, keepdims=True)", "Q = V == m", "Q = Q / np.sum(Q, axis=1, keepdims=True)"],
         ),
-        ("huber", ["G = np.clip(e, -delta, delta) / N"]),
+        ("huber", ["G = np.clip(e, -delta, delta) / N", "dw = X.T @ G"]),
         ("distillation", ["log_Q = shifted - np.log(E_sum)", "L = tau**2 * np.sum(Q * (log_Q - log_P)) / N"]),
         ("layer_norm", ["mu = np.mean(X, axis=1, keepdims=True)", "S = np.sqrt(v + eps)", "Xhat = (X - mu) / S"]),
     ],
