@@ -71,13 +71,18 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], str, str]] = {
     ),
     "a branch": (lambda x, y: np.sum(np.where(y <= 1, np.log(x), x)), "x: N, y: N", "x"),
     "weighted logits": (
-        lambda Z, V, Y: np.sum(Y * (Z * V - logsumexp(Z, axis=1, keepdims=True))),
-        "Z: N C, V: N C, Y: N C nonnegative",
+        lambda Z, V, U, Y: np.sum(Y * U * (Z * V - logsumexp(Z, axis=1, keepdims=True))),
+        "Z: N C, V: N C, U: N C, Y: N C nonnegative",
         "V",
     ),
     "nothing divides by it": (lambda z, u: np.sum(np.exp(u) / np.sum(np.exp(z), axis=1)), "z: N C, u: N", "u"),
     "a logarithm in a logarithm": (
         lambda a, b: np.log(1 + np.log(np.exp(a) + np.exp(b))),
+        "a: scalar, b: scalar",
+        "a",
+    ),
+    "two logarithms in a logarithm": (
+        lambda a, b: np.log(1 + np.log(np.exp(a) + np.exp(b)) * np.log(np.exp(a) + np.exp(2 * b))),
         "a: scalar, b: scalar",
         "a",
     ),
@@ -256,8 +261,8 @@ LINES: dict[str, list[str]] = {
         "Z_shifted[n, k] = Z[n, k] - Z_max[n]",
         "E[n, k] = exp(Z_shifted[n, k])",
         "S_shifted[n] = Sum(E[n, k], (k, 0, C - 1))",
-        "L = Sum(weighted(Y[n, k], -log(S_shifted[n]) + V[n, k]*Z[n, k] - Z_max[n]), (n, 0, N - 1), (k, 0, C - 1))",
-        "dV[m, c] = where(equal(Y[m, c], 0), 0, Z[m, c])*Y[m, c]",
+        "L = Sum(weighted(U[n, k]*Y[n, k], -log(S_shifted[n]) + V[n, k]*Z[n, k] - Z_max[n]), (n, 0, N - 1), (k, 0, C - 1))",
+        "dV[m, c] = where(equal(Y[m, c], 0), 0, Z[m, c])*U[m, c]*Y[m, c]",
     ],
     "nothing divides by it": [
         "z_max[n] = max z[n, k]",
