@@ -261,7 +261,8 @@ LINES: dict[str, list[str]] = {
         "Z_shifted[n, k] = Z[n, k] - Z_max[n]",
         "E[n, k] = exp(Z_shifted[n, k])",
         "S_shifted[n] = Sum(E[n, k], (k, 0, C - 1))",
-        "L = Sum(weighted(U[n, k]*Y[n, k], -log(S_shifted[n]) + V[n, k]*Z[n, k] - Z_max[n]), (n, 0, N - 1), (k, 0, C - 1))",
+        "L = Sum(weighted(U[n, k]*Y[n, k], -log(S_shifted[n]) + V[n, k]*Z[n, k] - Z_max[n]), (n, 0, N - 1), "
+        "(k, 0, C - 1))",
         "dV[m, c] = where(equal(Y[m, c], 0), 0, Z[m, c])*U[m, c]*Y[m, c]",
     ],
     "nothing divides by it": [
