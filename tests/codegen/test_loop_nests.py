@@ -384,6 +384,9 @@ def test_what_is_the_same_for_all_rows_is_planned_ahead_of_them() -> None:
     assert (shown(plan.before), shown(plan.main), shown(plan.after)) == ("part1D", "part2D part3D", "L dwD")
     assert plan.sums == ["part2", "part3"] and plan.stored == [] == plan.weights and plan.extents == [["D", "N"]]
     assert plan.results == {"w": "dw"} and plan.checks == [] and renamed(plan) == {}
+
+
+def test_a_number_is_planned_ahead_of_the_rows() -> None:
     of_rows = plan_of(
         lambda X, W, l: np.sum(np.tanh(X @ W) ** 2) + l * np.sum(W**2),  # noqa: E741
         "X: N D, W: D C, l: scalar",

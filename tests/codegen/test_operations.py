@@ -72,6 +72,9 @@ def test_a_minus_stands_in_front() -> None:
     assert reduced(minus, [n]) == signed(reduced(X, [n]), True)
     assert reduced(minus, [n], "top") == Reduce((m,), minus, (n,), "top")  # the largest of what is negative
     assert call(weighted, [minus, v]) == signed(call(weighted, [X, v]), True)
+    both, plus = added([signed(X, True), signed(Y, True)]), added([X, Y])
+    assert call(weighted, [both, v]) == signed(call(weighted, [plus, v]), True)
+    assert call(weighted, [both, both]) == call(weighted, [plus, plus])
     assert call(exp, [minus]) == Call((n, m), exp, (minus,))
 
 
