@@ -16,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-pytestmark = pytest.mark.matplotlib
+pytestmark = [pytest.mark.matplotlib, pytest.mark.slow]  # a picture of the documentation
 WHITE, DARK = "#ffffff", "#121212"
 
 
