@@ -19,6 +19,7 @@ from symgrad.check.analyticity import has_root
 from symgrad.check.marks import Sizes, shown
 from symgrad.check.normal_form.atoms import RESERVED
 from symgrad.check.normal_form.translation import EXPANSIONS
+from symgrad.check.numeric.evaluate import MOST_ENTRIES, widest
 from symgrad.check.numeric.fields import (
     DIGITS,
     Array,
@@ -282,7 +283,9 @@ def standard_shapes(program: Program) -> tuple[Sizes, ...]:
 
 def _reduced(program: Program, sizes: dict[str, int]) -> dict[str, int]:
     """The sizes with the largest reduced, step by step, until the program written out is small enough."""
-    while max(sizes.values(), default=0) > 1 and terms(program, sizes) > MOST_TERMS:
+    while max(sizes.values(), default=0) > 1 and (
+        terms(program, sizes) > MOST_TERMS or widest(program, sizes) > MOST_ENTRIES
+    ):
         largest = max(sizes, key=lambda name: sizes[name])
         sizes = {**sizes, largest: sizes[largest] - 1}
     return sizes

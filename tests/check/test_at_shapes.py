@@ -12,6 +12,8 @@ from catalogue import derived_from
 from classifier import LOSSES, P
 from sympy import Expr, Integer, Rational, Sum, cos, cosh, exp, log, pi, sin, sqrt, tanh
 
+import symgrad
+from symgrad.array.expression import parse
 from symgrad.check import Level, Mark, at_shapes, prove
 from symgrad.check.at_shapes import MOST_TERMS, SERIES, differing_in, is_represented, standard_shapes, terms
 from symgrad.check.numeric.fields import Field, is_missing
@@ -187,6 +189,13 @@ def test_the_larger_the_axes_are_the_more_terms_there_are() -> None:
     program = Program("selection", (one, other), (z,), equations, "L")
     few, more, most = (terms(program, {"N": rows, "M": columns}) for rows, columns in ((2, 3), (3, 3), (3, 4)))
     assert few < more < most
+
+
+def test_a_derivative_over_many_axes_is_compared_at_sizes_that_fit() -> None:
+    shapes = "P: N C H V I J, F: D C I J, R: N D H V"
+    convolution = parse("sum(R * einsum('nchvij,dcij->ndhv', P, F))", shapes, "P F")
+    assert max(size for _, size in standard_shapes(convolution.program())[0]) <= 3
+    assert symgrad.derive(convolution).prove().counts.keys() == {"definition", "every shape"}
 
 
 def test_a_program_without_axes_has_one_shape() -> None:

@@ -295,3 +295,15 @@ def at_position(data: Array, position: tuple[int, ...]) -> Array:
     """One entry of an array, at every level."""
     entry: Array = data[(slice(None), *position)]  # type: ignore[arg-type]
     return entry
+
+
+def widest(program: Program, sizes: Mapping[str, int]) -> int:
+    """The entries of the widest derivative: over the indices of an equation, of its sums, and of an array in it."""
+
+    def width(expr: Basic) -> int:
+        inner = 1 if isinstance(expr, (Indexed, Idx)) else max(map(width, expr.args), default=1)
+        return inner * prod(sizes[axis_name(i)] for i in bound_indices(expr)) if isinstance(expr, Sum) else inner
+
+    entries = {name: prod(sizes[axis.name] for axis in array.axes) for name, array in program.arrays.items()}
+    used = {d.name: max((entries[name] for name in program.uses(d.name)), default=1) for d in program.ordered}
+    return max(entries[d.name] * width(d.rhs) * used[d.name] for d in program.ordered)
