@@ -28,6 +28,9 @@ MOST_PRODUCTS = 50_000
 """The budget of one attempt, in products of two terms: a fraction of a second.  If it runs out, the next attempt or
 mechanism is tried."""
 
+MOST_WRITTEN = 8
+"""If more names are to be written out, fewer are tried first."""
+
 
 @dataclass(frozen=True)
 class Closed:
@@ -111,12 +114,15 @@ class EveryShape:
 
     def _name_choices(self, claim: Claim) -> list[frozenset[str]]:
         """The sets of names to write out: abbreviations and what depends on the array; then also the nodes that the
-        line mentions; then all.  With fewer names, the expressions are shorter."""
+        line mentions; then all.  With fewer names, the expressions are shorter; so if much depends on the array, as in
+        a recurrent network, first only the equations that use it."""
         program = self._record.program
         definitions = frozenset(program.definitions)
         names = descendants(program, claim.wrt) | abbreviations(program)
         mentioned = array_names(claim.meaning) | array_names(claim.after)
-        return list(dict.fromkeys([names, names | (mentioned & definitions), definitions]))
+        near = {d.name for d in program.ordered if claim.wrt in program.uses(d.name)} | abbreviations(program)
+        first = [frozenset(near)] if len(names) > MOST_WRITTEN else []
+        return list(dict.fromkeys([*first, names, names | (mentioned & definitions), definitions]))
 
 
 def _reached(adjoints: frozenset[str], closed: Mapping[str, Closed]) -> frozenset[str]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import classifier as cl
+import numpy as np
 import pytest
 from catalogue import derived, derived_from
 from sympy import exp
 
+import symgrad
 from symgrad.check import Level, prove
 from symgrad.check.every_shape import EveryShape
 from symgrad.check.obligations import Claim, claims
@@ -57,3 +61,16 @@ def test_where_an_attempt_has_no_normal_form_more_is_written_out() -> None:
     assert isinstance(claim, Claim)
     mark = EveryShape(record, ((),)).mark(claim, ())
     assert mark is not None and {"a", "b"} <= {*mark.written_out}
+
+
+def test_in_a_recurrent_network_a_line_rests_on_the_equations_around_it() -> None:
+    @symgrad.loss(shapes="x: N D, h: N H, W: D H, U: H H, R: N H", wrt="U")
+    def network(x: Any, h: Any, W: Any, U: Any, R: Any) -> Any:
+        for _ in range(5):
+            Z = x @ W + h @ U
+            h = np.tanh(Z)
+        return np.sum(R * h)
+
+    proof = symgrad.derive(network).prove()
+    assert proof.counts.keys() == {"definition", "every shape"}
+    assert max(len(mark.written_out) for mark in proof.marks) <= 8
