@@ -28,7 +28,7 @@ LETTERS = "RTUVK"
 
 def with_products(writer: Writer, subject: Total, value: Expr, node: str) -> Expr:
     """``value`` in products of the array ``node`` and its adjoint, where each entry of the adjoint has such a factor
-    and the division by ``node`` in the adjoint cancels; otherwise unchanged.
+    and the division by ``node`` in the adjoint cancels; otherwise unchanged, as where the product may be undefined.
 
     The product gets a name if it has a bracket and ``value`` mentions it more than once.
     """
@@ -40,7 +40,8 @@ def with_products(writer: Writer, subject: Total, value: Expr, node: str) -> Exp
     product = min(forms, key=lambda form: (_poles(form, node), cost(form, weights)))
     name, reason = _unused(writer, len(closed.array.axes)), nonzero_because(writer.program, closed.entry)
     is_shorter = _poles(product, node) < _poles(closed.index, node) and not array_names(product) & _adjoints(writer)
-    if not name or not reason or not is_shorter:
+    is_defined = all(nonzero_because(writer.program, p.base) for p in product.atoms(Pow) if p.exp.is_negative)
+    if not name or not reason or not is_shorter or not is_defined:
         return value
 
     def written(of: Expr) -> Expr:

@@ -40,6 +40,7 @@ def test_the_product_has_no_division_by_the_array(text: str) -> None:
 PLAIN = {
     f"sum({P} * (log({P}) - log(Y)))": "p_mc (∂L/∂p_mc − Σ_k p_mk ∂L/∂p_mk)",  # no division
     f"sum(Y * (1 - {P} ** q)) / q": "p_mc Σ_k y_mk p_mk^q − y_mc p_mc^q",  # no bracket
+    f"-sum(Y * (1 - {P}) ** 0.25 * log({P}))": "p_mc (∂L/∂p_mc − Σ_k p_mk ∂L/∂p_mk)",  # undefined where p is 1
     f"sum(({P} - Y) ** 2 / {P})": "p_mc Σ_k y_mk²/p_mk − y_mc²/p_mc",  # a division is left
 }
 
