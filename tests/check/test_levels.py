@@ -170,7 +170,7 @@ ROWS = replace(PROGRAM, assumptions=(rows_sum_to_one(Y),))
 
 
 def test_a_line_that_has_no_value_without_its_assumption_may_hold_under_it() -> None:
-    overflow = exp(10**8 * (Sum(Y[n, j], j) - 1))  # 1 where the rows of Y sum to one, elsewhere too large a number
+    overflow = exp(10**14 * (Sum(Y[n, j], j) - 1))  # 1 where the rows of Y sum to one, elsewhere too large a number
     mark = mark_of(Z[n, k], Z[n, k] * overflow, ROWS, assumption=ROWS.assumptions[0])
     assert (mark.level, mark.assumptions) == (Level.EVERY_SHAPE, ("A1",))
     assert mark_of(Z[n, k], 2 * Z[n, k] * overflow, ROWS, assumption=ROWS.assumptions[0]).level == Level.WRONG
