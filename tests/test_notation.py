@@ -49,6 +49,8 @@ ALLOWED = {
     "piecewise.py": "an absolute value for 0, to decide a comparison",
     "check/numeric/instantiation.py": "scalar symbols: sums are written term by term, no index is left",
     "explicit.py": "scalar symbols of an instance at given sizes",
+    "facts.py": "a comparison of positions for 1, to see what else a mask needs",
+    "render/order.py": "a position for its index, to compare letters; a position for the next one",
 }
 
 entry = st.one_of(

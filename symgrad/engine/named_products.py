@@ -56,6 +56,10 @@ def with_products(writer: Writer, subject: Total, value: Expr, node: str) -> Exp
         cites.append(_named(writer, name, product, closed, divisors))
     else:
         named = written(product)
+        if _divides(named, node):  # another factor, such as 1 - p, may cancel what is left
+            named = tidy(canonical(powsimp(multiplied_out(named).expand(), combine="exp")), weights)
+        if _divides(named, node):
+            return value
     return writer.line(subject, value, named, "substitute", "substitute", cites=cites, conditions=divisors)
 
 
@@ -67,6 +71,11 @@ def _poles(expr: Expr, name: str) -> Expr:
     """How often ``expr`` is divided by entries of an array: the sum of the exponents in its distinct powers."""
     powers = [p for p in expr.atoms(Pow) if array_names(p.base) == {name} and p.base in entries(expr, name)]
     return Add(*(max(S.Zero, -p.exp.as_coeff_Add()[0]) for p in powers))
+
+
+def _divides(expr: Expr, name: str) -> bool:
+    """Whether ``expr`` has a divisor in which the array occurs."""
+    return any(p.exp.is_negative and name in array_names(p.base) for p in expr.atoms(Pow))
 
 
 def _unused(writer: Writer, rank: int) -> str:

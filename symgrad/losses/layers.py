@@ -173,7 +173,7 @@ def glu(A: Any, B: Any) -> Any:
 
 @layer(
     shapes="X: N D, W: D H, V: D H, U: H D",
-    about="The gradient goes back through both branches, each multiplied by the value of the other.",
+    about="The gradient goes back through both branches: B gets the gate SiLU(A), and A gets B times the slope of the gate.",
 )
 def swiglu(X: Any, W: Any, V: Any, U: Any) -> Any:
     """SwiGLU feed-forward layer.
@@ -189,6 +189,7 @@ def swiglu(X: Any, W: Any, V: Any, U: Any) -> Any:
 
 @layer(
     shapes="Q: T D, K: S D, V: S E",
+    axes={"T": "queries", "S": "keys", "E": "features of a value"},
     facts=["sum(dZ, axis=1) == 0"],
     about="The gradient reaches the values through the weights A, and the scores through the Jacobian of the softmax.",
 )
@@ -204,7 +205,7 @@ def attention(Q: Any, K: Any, V: Any) -> Any:
 
 @layer(
     shapes="Q: H T D, K: H S D, V: H S E, W: H E C",
-    axes={"H": "heads"},
+    axes={"H": "heads", "T": "queries", "S": "keys", "E": "features of a value", "C": "features of the output"},
     about="Each head is attention of its own; the gradient of its output goes back through its part of the projection.",
 )
 def multi_head_attention(Q: Any, K: Any, V: Any, W: Any) -> Any:
@@ -221,7 +222,7 @@ def multi_head_attention(Q: Any, K: Any, V: Any, W: Any) -> Any:
 @layer(
     shapes="X: T D, Y: T D, C: T D, S: T D",
     wrt="X Y",
-    about="A rotation's transpose is its inverse: the gradient is rotated back.",
+    about="Where C² + S² = 1 each pair is rotated, and its gradient is rotated back.",
 )
 def rotary_embedding(X: Any, Y: Any, C: Any, S: Any) -> Any:
     """Rotary position embedding of pairs (X, Y), with the cosines C and sines S given.
@@ -262,16 +263,20 @@ def rnn_cell(x: Any, h: Any, W: Any, U: Any, b: Any) -> Any:
 
 @layer(
     shapes="x: N D, h: N H, Wr: D H, Ur: H H, Wz: D H, Uz: H H, Wn: D H, Un: H H",
-    about="The update gate Z shares the gradient between the old state and the candidate.",
+    about="The update gate Z passes the share Z of the gradient to the old state, and 1 - Z to the candidate.",
 )
 def gru_cell(x: Any, h: Any, Wr: Any, Ur: Any, Wz: Any, Uz: Any, Wn: Any, Un: Any) -> Any:
     """Gated recurrent unit, as in PyTorch, without biases.
 
     Cho et al., Learning phrase representations using RNN encoder-decoder, EMNLP (2014).
     """
-    R = sigmoid(x @ Wr + h @ Ur)
-    Z = sigmoid(x @ Wz + h @ Uz)
-    M = np.tanh(x @ Wn + R * (h @ Un))
+    A = x @ Wr + h @ Ur
+    B = x @ Wz + h @ Uz
+    R = sigmoid(A)
+    Z = sigmoid(B)
+    U = h @ Un
+    F = x @ Wn + R * U
+    M = np.tanh(F)
     return (1 - Z) * M + Z * h
 
 
@@ -284,10 +289,14 @@ def lstm_cell(x: Any, h: Any, c: Any, Wi: Any, Ui: Any, Wf: Any, Uf: Any, Wg: An
 
     Hochreiter and Schmidhuber, Long short-term memory, Neural Computation 9 (1997).
     """
-    P = sigmoid(x @ Wi + h @ Ui)  # the input gate
-    F = sigmoid(x @ Wf + h @ Uf)
-    M = np.tanh(x @ Wg + h @ Ug)
-    Q = sigmoid(x @ Wo + h @ Uo)  # the output gate
+    A = x @ Wi + h @ Ui
+    B = x @ Wf + h @ Uf
+    E = x @ Wg + h @ Ug
+    R = x @ Wo + h @ Uo
+    P = sigmoid(A)  # the input gate
+    F = sigmoid(B)  # the forget gate
+    M = np.tanh(E)
+    Q = sigmoid(R)  # the output gate
     K = F * c + P * M
     Y = Q * np.tanh(K)
     return Y, K

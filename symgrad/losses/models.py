@@ -16,7 +16,7 @@ from symgrad.array.loss import loss
     facts=["sum(dZ, axis=1) == 0"],
     about=(
         "Backpropagation: the gradient of the logits, prediction minus target, goes back through W2 and is "
-        "multiplied by the slope 1 - H1² of tanh, which nearly vanishes where a hidden unit is saturated."
+        "multiplied by the slope of tanh, which nearly vanishes where a hidden unit is saturated."
     ),
 )
 def tanh_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:

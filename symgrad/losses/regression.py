@@ -118,9 +118,9 @@ def poisson(X: Any, w: Any, b: Any, y: Any) -> Any:
     wrt="w b v c",
     facts=["e * de + 2 * ds == 1 / N", "ds == 1 / (2 * N) where y = X @ w + b"],
     about=(
-        "Errors of the mean are weighted by the predicted precision exp(-s). Gradient descent raises the "
-        "log-variance where the squared error is larger than the predicted variance. If every residual is 0, it "
-        "lowers the log-variance without end."
+        "Errors of the mean are weighted by the predicted precision exp(-s). Gradient descent pushes the "
+        "log-variance of a row up where its squared error is larger than the predicted variance. If every residual is "
+        "0, the loss has no minimum: it falls as the log-variances fall."
     ),
 )
 def gaussian(X: Any, w: Any, b: Any, v: Any, c: Any, y: Any) -> Any:
@@ -157,7 +157,7 @@ def ridge(X: Any, w: Any, y: Any, lambda_: Any = 1) -> Any:
     wrt="w",
     about=(
         "The gradient of least squares, plus λ (1 - α) w as in ridge regression, plus λ α times the sign of each "
-        "weight, which sets some weights exactly to 0 at the optimum. At a weight of 0, |w| has no derivative, and "
+        "weight, which can set weights exactly to 0 at the optimum. At a weight of 0, |w| has no derivative, and "
         "0 is taken for it."
     ),
 )

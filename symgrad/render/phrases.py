@@ -275,15 +275,17 @@ def reduction(program: Program) -> Iterator[Paragraph]:
 def upstream(program: Program) -> Iterator[Paragraph]:
     """What the upstream gradients of a layer are, and why the output is their sum of products."""
     if program.upstream:
-        pairs = [(whole_array(program.arrays[o]), whole_array(program.arrays[g])) for o, g in program.upstream]
-        is_one = len(pairs) == 1
-        shown = joined(((gradient,) for _, gradient in pairs), last=" and ")
-        results = joined(((output,) for output, _ in pairs), last=" and ")
+        results, gradients = (
+            joined(((whole_array(program.arrays[name]),) for name in names), last=" and ")
+            for names in zip(*program.upstream, strict=True)
+        )
+        is_one = len(program.upstream) == 1
+        what = " is the upstream gradient: the derivative" if is_one else " are the upstream gradients: the derivatives"
+        held = ", held constant. The gradients of " if is_one else ", all held constant. The gradients of "
         output = whole_array(program.arrays[program.output])
-        words = " is the upstream gradient, the derivative of a loss " if is_one else " are the derivatives of a loss "
-        same = " is the sum of products: any loss with the same upstream gradient has its gradients."
-        stands = (". Here ", output, same)
-        yield Paragraph((*shown, words, output, " with respect to ", *results, *stands))
+        yield Paragraph(
+            (*gradients, f"{what} of any loss with respect to ", *results, held, output, " are those of this loss.")
+        )
 
 
 def reduction_words(program: Program) -> str:

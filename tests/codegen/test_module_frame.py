@@ -230,8 +230,8 @@ def test_the_lowest_exponent_is_that_of_double_precision() -> None:
 
 def test_the_head_of_a_function_is_split_where_it_is_too_long() -> None:
     most = WIDTH - len("def (x):")
-    assert inputs_of(X).function("f" * most, []).code.startswith(f"def {'f' * most}(x):\n")
-    assert inputs_of(X).function("f" * (most + 1), []).code.startswith(f"def {'f' * (most + 1)}(\n    x\n):\n")
+    assert inputs_of(X).function("f" * most, [], "L").code.startswith(f"def {'f' * most}(x):\n")
+    assert inputs_of(X).function("f" * (most + 1), [], "L").code.startswith(f"def {'f' * (most + 1)}(\n    x\n):\n")
 
 
 @pytest.mark.parametrize(("name", "is_silenced"), [("l", True), ("O", True), ("I", True), ("k", False)])

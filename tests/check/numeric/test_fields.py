@@ -306,7 +306,7 @@ def test_exponentials_of_large_numbers_have_their_values() -> None:
 
 
 BEYOND: list[tuple[Callable[[Reals], object], str]] = [
-    (lambda reals: reals.exp(real(10**6 + 1)), "a value that is not a real number"),
+    (lambda reals: reals.exp(real(10**13)), "a value that is not a real number"),
     (lambda reals: reals.power(real(0), Integer(-1)), "a function outside its domain"),
     (lambda reals: reals.power(real(-1), Rational(1, 2)), "a value that is not a real number"),
     (lambda reals: reals.log(real(0)), "a value that is not a real number"),
