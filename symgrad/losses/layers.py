@@ -173,7 +173,7 @@ def glu(A: Any, B: Any) -> Any:
 
 @layer(
     shapes="X: N D, W: D H, V: D H, U: H D",
-    about="The gradient goes back through both branches: B gets the gate SiLU(A), and A gets B times the slope of the gate.",
+    about="The gradient goes back through both branches: B gets the gate SiLU(A), and A gets B times its slope.",
 )
 def swiglu(X: Any, W: Any, V: Any, U: Any) -> Any:
     """SwiGLU feed-forward layer.

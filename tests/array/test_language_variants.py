@@ -180,7 +180,7 @@ REFUSALS: list[tuple[str, Callable[..., Any], str, Callable[..., Any] | None]] =
     ("Q: N D", lambda Q: np.sum(np.flip(Q @ Q.T)), "an input", None),
     ("Q: N D", lambda Q: np.sum(np.arange(1, Q.shape[1]) * Q), "an input", None),
     ("Q: N D", lambda Q: np.linspace(0, 1, len(Q)) @ Q.sum(axis=1), "an input", None),
-    ("A: D D", lambda A: np.linalg.eigvalsh(A).sum(), "eigenvalues", None),
+    ("A: D D", lambda A: np.linalg.eigvalsh(A).sum(), "np.trace(A) is their sum", None),
     ("x: N", lambda x: np.median(x), "it picks entries by their order", None),
     ("x: N", lambda x: np.linalg.pinv(x[:, None]).sum(), "np.linalg.inv(X.T @ X) @ X.T", None),
 ]  # fmt: skip

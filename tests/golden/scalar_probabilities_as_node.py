@@ -60,10 +60,6 @@ def f(X, W, b, Y):
     part_6 = Z_shifted_22 - part_4
     L = -(Y_11 * part_2 if Y_11 else 0.0) - (Y_12 * part_3 if Y_12 else 0.0)
     L += -(Y_21 * part_5 if Y_21 else 0.0) - (Y_22 * part_6 if Y_22 else 0.0)
-    G_P_11 = -Y_11 / P_11
-    G_P_12 = -Y_12 / P_12
-    G_P_21 = -Y_21 / P_21
-    G_P_22 = -Y_22 / P_22
     G_11 = P_11 - Y_11
     G_12 = P_12 - Y_12
     G_21 = P_21 - Y_21
@@ -72,8 +68,12 @@ def f(X, W, b, Y):
     dW_12 = X_11 * G_12 + X_21 * G_22
     dW_21 = X_12 * G_11 + X_22 * G_21
     dW_22 = X_12 * G_12 + X_22 * G_22
+    dP_11 = -Y_11 / P_11
+    dP_12 = -Y_12 / P_12
+    dP_21 = -Y_21 / P_21
+    dP_22 = -Y_22 / P_22
 
     dW = np.array([dW_11, dW_12, dW_21, dW_22], dtype).reshape(2, 2)
-    dP = np.array([G_P_11, G_P_12, G_P_21, G_P_22], dtype).reshape(2, 2)
+    dP = np.array([dP_11, dP_12, dP_21, dP_22], dtype).reshape(2, 2)
     dZ = np.array([G_11, G_12, G_21, G_22], dtype).reshape(2, 2)
     return dtype.type(L), Gradients(W=dW, P=dP, Z=dZ)
