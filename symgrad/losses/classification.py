@@ -75,8 +75,8 @@ def softmax_mse(X: Any, W: Any, b: Any, Y: Any, reduction: str = "mean") -> Any:
     wrt="W b",
     facts=["sum(dZ, axis=1) == 0"],
     about=(
-        "As in cross-entropy, but each row counts with the weight of its class, and the sum of these weights "
-        "divides, not the number of rows. If all weights are equal and the rows of Y sum to one, it is "
+        "As in cross-entropy, but each row counts with the weight of its class (of one-hot rows), and the sum of "
+        "these weights divides, in place of the number of rows. If all weights are equal and the rows of Y sum to one, it is "
         "cross-entropy."
     ),
 )
@@ -133,8 +133,8 @@ def temperature(X: Any, W: Any, b: Any, Y: Any, tau: Any = 1) -> Any:
     wrt="W b",
     facts=["sum(dZ, axis=1) == 0"],
     about=(
-        "Cross-entropy with the weight (1 - p)^γ, for γ of 1 or more: rows that are already right hardly count. At "
-        "γ = 0 the loss is cross-entropy."
+        "Cross-entropy in which each row has the weight (1 - p)^γ: for γ above 0, rows that are already right hardly "
+        "count. At γ = 0 the loss is cross-entropy."
     ),
 )
 def focal(X: Any, W: Any, b: Any, Y: Any, gamma: Any = 2) -> Any:
@@ -172,12 +172,12 @@ def distillation(X: Any, W: Any, b: Any, V: Any, tau: Any = 2) -> Any:
     facts=["sum(dZ, axis=1) == 0"],
     about=(
         "For one-hot rows of Y, only the logits of the class with the largest margin violation and of the labelled "
-        "class get a gradient, 1/N and -1/N; a row that is right by more than one gets none. Classes that violate the "
-        "margin equally share it."
+        "class get a gradient, 1/N and -1/N; a row that is right by more than one gets none. Classes that tie "
+        "for the largest violation share it equally."
     ),
 )
 def multiclass_hinge(X: Any, W: Any, b: Any, Y: Any) -> Any:
-    """Multiclass hinge loss: by how much the best wrong class comes within a margin of 1.
+    """Multiclass hinge loss: how far the best wrong class is within a margin of 1 of the right one.
 
     Crammer and Singer, On the algorithmic implementation of multiclass kernel-based vector machines, JMLR 2 (2001).
     """

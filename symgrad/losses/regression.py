@@ -52,7 +52,7 @@ def mae(X: Any, w: Any, b: Any, y: Any) -> Any:
     ),
 )
 def huber(X: Any, w: Any, b: Any, y: Any, delta: Any = 1) -> Any:
-    """Huber loss: a square up to δ, linear beyond.
+    """Huber loss: half a square up to δ, linear beyond.
 
     Huber, Robust estimation of a location parameter, Annals of Mathematical Statistics 35 (1964).
     """

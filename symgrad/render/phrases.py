@@ -238,6 +238,10 @@ def functions(lines: Sequence[Line]) -> Iterator[Paragraph]:
             break
 
 
+OPERANDS = ("AB", "UV", "FG")
+"""Letters for two arrays in a legend: the first pair that the page does not use."""
+
+
 def _signs(nodes: Sequence[Node]) -> Iterator[Text]:
     """What the Kronecker delta, ones, the identity, and entrywise products, quotients, powers and functions mean, if
     nodes have them."""
@@ -253,7 +257,8 @@ def _signs(nodes: Sequence[Node]) -> Iterator[Text]:
         yield (Leaf(OneMatrix(*full)), " is a matrix of ones")
     if unit := next((leaf for expr, leaf in leaves.items() if isinstance(expr, Identity)), None):
         yield (unit, " is the identity matrix")
-    a, b = Leaf(Symbol("A")), Leaf(Symbol("B"))
+    named = {getattr(expr, "name", "") for expr in leaves}
+    a, b = next((Leaf(Symbol(x)), Leaf(Symbol(y))) for x, y in OPERANDS if not {x, y} & named or (x, y) == OPERANDS[-1])
     entrywise = [node for node in nodes if isinstance(node, (Hadamard, HadamardRaised))]
     if entrywise:
         yield (Hadamard((a, b)), " is the product entry by entry")
