@@ -317,8 +317,8 @@ MEANINGS: dict[type[Function], Meaning] = {
     equal: _named("equal", "_equal({}, {})", "float({} == {})", lambda a, b: int(bool(a == b)),
         f"[a = b] has the derivative 0: {JUMP}, {BOTH}"),
     selection: _named("largest", "_selection({}, {})", "_selected({}, {})", None,
-        "a maximum over an index passes its derivative to the largest entries, in equal shares, which count as constants, "
-        "as amax of PyTorch and reduce_max of TensorFlow do"),
+        "a maximum over an index passes its derivative to the largest entries, in equal shares, which count as "
+        "constants, as amax of PyTorch and reduce_max of TensorFlow do"),
     selected: _named("largest", "", "_selected({}, {})", _share),
 }
 # fmt: on

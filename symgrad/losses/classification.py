@@ -76,8 +76,8 @@ def softmax_mse(X: Any, W: Any, b: Any, Y: Any, reduction: str = "mean") -> Any:
     facts=["sum(dZ, axis=1) == 0"],
     about=(
         "As in cross-entropy, but each row counts with the weight of its class (of one-hot rows), and the sum of "
-        "these weights divides, in place of the number of rows. If all weights are equal and the rows of Y sum to one, it is "
-        "cross-entropy."
+        "these weights divides, in place of the number of rows. If all weights are equal and the rows of Y sum to "
+        "one, it is cross-entropy."
     ),
 )
 def weighted_cross_entropy(X: Any, W: Any, b: Any, Y: Any, a: Any) -> Any:
