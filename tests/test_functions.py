@@ -461,6 +461,7 @@ SPECIAL = {
 }
 
 
+@pytest.mark.numba
 @pytest.mark.parametrize("text", SPECIAL)
 def test_special_functions_derive_prove_and_run_in_every_target(text: str) -> None:
     shapes, wrt, point = SPECIAL[text]

@@ -113,6 +113,7 @@ def inputs_of(loss: Any, program: Any) -> dict[str, Any]:
     return arguments(loss, program, inputs)
 
 
+@pytest.mark.numba
 @pytest.mark.parametrize("name", LOSSES)
 def test_it_is_proved_at_every_shape_and_runs_in_every_target(name: str) -> None:
     loss = loss_of(name)
