@@ -238,7 +238,7 @@ def functions(lines: Sequence[Line]) -> Iterator[Paragraph]:
             break
 
 
-OPERANDS = ("AB", "UV", "FG")
+OPERANDS = (("A", "B"), ("U", "V"), ("F", "G"))
 """Letters for two arrays in a legend: the first pair that the page does not use."""
 
 
@@ -258,7 +258,7 @@ def _signs(nodes: Sequence[Node]) -> Iterator[Text]:
     if unit := next((leaf for expr, leaf in leaves.items() if isinstance(expr, Identity)), None):
         yield (unit, " is the identity matrix")
     named = {getattr(expr, "name", "") for expr in leaves}
-    a, b = next((Leaf(Symbol(x)), Leaf(Symbol(y))) for x, y in OPERANDS if not {x, y} & named or (x, y) == OPERANDS[-1])
+    a, b = (Leaf(Symbol(x)) for x in next((pair for pair in OPERANDS if named.isdisjoint(pair)), OPERANDS[0]))
     entrywise = [node for node in nodes if isinstance(node, (Hadamard, HadamardRaised))]
     if entrywise:
         yield (Hadamard((a, b)), " is the product entry by entry")
