@@ -232,10 +232,12 @@ class Normaliser:
 
 
 def _decided(expr: Basic, condition: Basic, branch: int) -> Basic:
-    """``expr`` with this branch for each choice by ``condition``, but where a sum binds an index of the condition."""
+    """``expr`` with this branch for each choice by ``condition``, but not where an index of the condition runs over other
+    positions: in a sum or a selection along it."""
     if not parts_of(expr, where):
         return expr
-    if isinstance(expr, Sum) and free_indices(condition) & set(bound_indices(expr)):
+    own = bound_indices(expr) if isinstance(expr, Sum) else expr.args[1:] if isinstance(expr, selection) else ()
+    if free_indices(condition).intersection(own):
         return expr
     if isinstance(expr, where) and expr.args[0] == condition:
         return _decided(expr.args[branch], condition, branch)

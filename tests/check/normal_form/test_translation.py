@@ -41,7 +41,7 @@ from symgrad.check.normal_form import algebra
 from symgrad.check.normal_form.atoms import NoNormalForm
 from symgrad.check.normal_form.translation import Normaliser, index_text
 from symgrad.equations import Assumption, node, one_hot, rows_sum_to_one, symmetric
-from symgrad.functions import absolute, relu, root, selection, step
+from symgrad.functions import absolute, relu, root, selection, step, where
 from symgrad.notation import Array, freshen
 from symgrad.program import Program
 
@@ -106,7 +106,16 @@ EQUAL = {
     "shares": (Sum(selection(Z[n, k], k), k), 1),
     "a selection in other letters": (Sum(Y[n, k] * selection(Z[n, k], k), k), Sum(Y[n, j] * selection(Z[n, j], j), j)),
 }
+KEPT = step(Y[n, k], 0)
 UNEQUAL = {
+    "a choice in a selection along its index": (
+        where(KEPT, selection(where(KEPT, Z[n, k], 0), k), 0),
+        where(KEPT, selection(Z[n, k], k), 0),
+    ),
+    "a choice in a sum over its index": (
+        where(KEPT, Sum(where(KEPT, Z[n, k], 0), k), 0),
+        where(KEPT, Sum(Z[n, k], k), 0),
+    ),
     "a free index": (Y[n, k], Y[m, k]),
     "a coincidence at one shape": ((N.size - 1) * Y[n, k], (C.size - 2) * Y[n, k]),
     "C/3": (C.size / 3 * Y[n, k], Y[n, k]),
