@@ -101,6 +101,7 @@ def compile_source(source: str, name: str) -> Callable[..., Any]:
     namespace: dict[str, Any] = {"__name__": f"symgrad_generated_{name}"}
     exec(compile(source, filename, "exec"), namespace)
     if name not in namespace:
+        # mypy does not take a named tuple with __call__ for a function.
         return LayerFunctions(*(namespace[each] for each in FUNCTIONS))  # type: ignore[return-value]
     function: Callable[..., Any] = namespace[name]
     return function

@@ -232,8 +232,8 @@ class Normaliser:
 
 
 def _decided(expr: Basic, condition: Basic, branch: int) -> Basic:
-    """``expr`` with this branch for each choice by ``condition``, but not where an index of the condition runs over other
-    positions: in a sum or a selection along it."""
+    """``expr`` with this branch for each choice by ``condition``, but not in a sum or a selection along an index of the
+    condition, which looks at other positions."""
     if not parts_of(expr, where):
         return expr
     own = bound_indices(expr) if isinstance(expr, Sum) else expr.args[1:] if isinstance(expr, selection) else ()
