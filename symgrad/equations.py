@@ -13,7 +13,8 @@ from sympy.tensor.indexed import Idx
 from symgrad.errors import ProgramError
 from symgrad.functions import absolute, clip, real
 from symgrad.index_letters import fresh_letter
-from symgrad.notation import Array, Legible, array_names, entries, indices_of, name_of, parts_of, renamed
+from symgrad.names import Legible
+from symgrad.notation import Array, array_names, entries, indices_of, name_of, parts_of, renamed
 
 
 @dataclass(frozen=True)

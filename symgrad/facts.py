@@ -16,8 +16,9 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical
 from symgrad.equations import Definition, Domain
-from symgrad.errors import InputError
+from symgrad.errors import InputError, UnsupportedError
 from symgrad.functions import equal, step
+from symgrad.matrix_functions import OF_MATRICES
 from symgrad.notation import (
     Array,
     array_names,
@@ -225,3 +226,10 @@ def evaluation_order(program: Program, wanted: Sequence[str]) -> list[Definition
         if definition.name in wanted or definition.name in needed:
             needed |= {definition.name} | array_names(definition.rhs)
     return [definition for definition in program.ordered if definition.name in needed]
+
+
+def refuse_inverses(program: Program, target: str) -> None:
+    """Raise ``UnsupportedError`` for a program with an inverse or a determinant, which ``target`` cannot compute."""
+    if call := next((call for d in program.ordered for call in d.rhs.atoms(*OF_MATRICES)), None):
+        what = f"the inverse or the determinant of {call.matrix}"
+        raise UnsupportedError(f"{program.name}: the target {target} cannot compute {what}: use the target numpy")

@@ -9,7 +9,7 @@ A matrix A occurs in a call by its name, never written out, beside the name of t
 
 from __future__ import annotations
 
-from sympy import Expr, Function, Indexed, Integer, Symbol
+from sympy import Expr, Function, Indexed, Integer, MatrixExpr, Symbol
 from sympy.core.basic import Basic
 
 
@@ -88,3 +88,8 @@ def slope(call: _OfMatrix, entry: Indexed) -> Expr:
         i, j = call.args[2:]
         return -inverted(i, row) * inverted(column, j)
     return inverted(column, row) * (call if isinstance(call, det) else 1)
+
+
+def is_matrix(expr: Basic) -> bool:
+    """Whether an expression is in matrix notation."""
+    return isinstance(expr, MatrixExpr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from functools import lru_cache
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from unicodedata import normalize
 from sympy import Rational
 from sympy.core.basic import Basic
 
-from symgrad.errors import InputError
+from symgrad.errors import InputError, visible
 
 # fmt: off
 GREEK = {
@@ -30,6 +30,10 @@ LATIN = {
     "Alpha": "A", "Beta": "B", "Epsilon": "E", "Eps": "E", "Zeta": "Z", "Eta": "H", "Iota": "I",
     "Kappa": "K", "Mu": "M", "Nu": "N", "Rho": "P", "Tau": "T", "Upsilon": "Y", "Chi": "X",
 }
+# The index letters of usual axes: the running index, the index of a derivative's denominator, spares for sums.
+CONVENTIONAL_LETTERS = {
+    "N": "nmi", "B": "bpq", "M": "mlr", "D": "dea", "E": "efg", "C": "kcjl", "K": "klm", "H": "hgfe", "T": "tsuvr",
+}
 # fmt: on
 INVERSE = "_inv"
 """The end of the name of an inverse."""
@@ -39,6 +43,16 @@ PRINTED = re.compile(
     r"(?:\\(?P<accent>hat|bar|tilde|dot)\s*)?(?P<brace>\{)?(?:\\(?:var(?=epsilon|phi))?(?P<macro>[A-Za-z]+)|(?P<plain>\w+))"
     r"(?(brace)\})(?:_\{?(?P<mark>\w+)\}?)?"
 )
+
+
+@dataclass(frozen=True)
+class Legible:
+    """A record with texts for readers: each string field is turned into one printable line when it is set."""
+
+    def __post_init__(self) -> None:
+        for attribute in fields(self):
+            if isinstance(text := getattr(self, attribute.name), str):
+                object.__setattr__(self, attribute.name, visible(re.sub(r"\s*[\r\n]\s*", " ", text)))
 
 
 @dataclass(frozen=True)

@@ -7,43 +7,20 @@ equality up to renaming is ``==``.  In a finished line, they have the convention
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import count, product
 from types import MappingProxyType
 
-from sympy import Expr, Function, Indexed, IndexedBase, MatrixExpr, MatrixSymbol, Sum, Symbol, Tuple
+from sympy import Expr, Function, Indexed, IndexedBase, MatrixSymbol, Sum, Symbol, Tuple
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.errors import UnsupportedError, visible
+from symgrad.errors import UnsupportedError
 from symgrad.functions import selection, varying
 from symgrad.matrix_functions import OF_MATRICES
-
-# Conventional index letters: the running index, the index of a derivative's denominator, spares for further sums.
-CONVENTIONAL_LETTERS = {
-    "N": "nmi",
-    "B": "bpq",
-    "M": "mlr",
-    "D": "dea",
-    "E": "efg",
-    "C": "kcjl",
-    "K": "klm",
-    "H": "hgfe",
-    "T": "tsuvr",
-}
-
-
-@dataclass(frozen=True)
-class Legible:
-    """A record with texts for readers: each string field is turned into one printable line when it is set."""
-
-    def __post_init__(self) -> None:
-        for attribute in fields(self):
-            if isinstance(text := getattr(self, attribute.name), str):
-                object.__setattr__(self, attribute.name, visible(re.sub(r"\s*[\r\n]\s*", " ", text)))
+from symgrad.names import CONVENTIONAL_LETTERS, Legible
 
 
 @dataclass(frozen=True)
@@ -234,8 +211,7 @@ def varying_names(expr: Basic) -> frozenset[str]:
     return frozenset().union(*(varying_names(arg) for arg in expr.args if not isinstance(arg, Idx)))
 
 
-# SymPy's constructors of sums and entries check their arguments at length.  These skip the checks: their arguments come
-# from expressions that were checked when the program was declared.
+# SymPy's constructors check their arguments at length. These skip it: programs are checked when they are declared.
 
 
 @lru_cache(maxsize=4096)
@@ -372,8 +348,3 @@ def _fresh(indices: Iterable[Idx], taken: Collection[Idx], serial: Iterable[int]
         i: next(new for number in serial if (new := index_over(f"_{axis_name(i)}_{number}", i.upper + 1)) not in taken)
         for i in indices
     }
-
-
-def is_matrix(expr: Basic) -> bool:
-    """Whether an expression is in matrix notation."""
-    return isinstance(expr, MatrixExpr)

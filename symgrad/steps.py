@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sympy import Expr, Indexed, Symbol
+from sympy import Expr, Indexed, MatrixSymbol, Symbol
+from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.equations import Assumption
-from symgrad.notation import Array, Legible, name_of
+from symgrad.names import Legible
+from symgrad.notation import Array, array_names, name_of
 from symgrad.program import Program
 
 
@@ -107,10 +109,21 @@ class Step(Legible):
     conventions: tuple[Convention, ...] = ()
     picked: tuple[str, ...] = ()
 
+    @property
+    def is_matrix(self) -> bool:
+        """Whether the line is in matrix notation."""
+        return isinstance(self.subject, (MatrixValue, MatrixTotal))
+
 
 def product_names(steps: Iterable[Step]) -> set[str]:
     """The names that lines give to products of arrays with their adjoints."""
     return {name_of(step.subject.expr) for step in steps if isinstance(step.subject, Value) and step.rule == "name"}
+
+
+def matrix_names(expr: Basic | None) -> frozenset[str]:
+    """The names of the arrays in an expression in matrix notation; empty for None."""
+    symbols = expr.atoms(MatrixSymbol, Symbol) if expr is not None else ()
+    return frozenset(s.name for s in symbols if isinstance(s, MatrixSymbol) or not s.is_integer)
 
 
 @dataclass(frozen=True)
@@ -127,6 +140,11 @@ class Gradient:
     index: Expr
     matrix: Expr | None
     obstacle: str = ""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the arrays in both forms."""
+        return array_names(self.index) | matrix_names(self.matrix)
 
 
 @dataclass(frozen=True)
@@ -168,3 +186,18 @@ class Record:
         """Each convention that some line uses, with those lines."""
         cited = dict.fromkeys(c for step in self.steps for c in step.conventions)
         return {c: tuple(step for step in self.steps if c in step.conventions) for c in cited}
+
+    def with_adjoints(self, names: Iterable[str]) -> tuple[Gradient, ...]:
+        """The closed forms of some derivatives, after those of the adjoints that they use."""
+        by_adjoint = {adjoint.name: name for name, adjoint in self.adjoint_arrays.items()}
+        wanted: dict[str, Gradient] = {}
+        waiting = list(names)
+        while waiting:
+            name = waiting.pop(0)
+            gradient = self.gradients.get(name) or self.adjoints.get(name)
+            if gradient is not None and name not in wanted:
+                wanted[name] = gradient
+                waiting += sorted(by_adjoint[n] for n in gradient.names if n in by_adjoint)
+        position = {name: i for i, name in enumerate(self.gradients)}
+        ordered_names = sorted(wanted, key=lambda n: (n in position, position.get(n, -self.program.rank[n])))
+        return tuple(wanted[name] for name in ordered_names)

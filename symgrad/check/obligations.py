@@ -29,7 +29,8 @@ from symgrad.check.wellformed import Notation
 from symgrad.equations import Assumption
 from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, varying
-from symgrad.notation import array_names, free_indices, is_matrix, name_of, parts_of
+from symgrad.matrix_functions import is_matrix
+from symgrad.notation import array_names, free_indices, name_of, parts_of
 from symgrad.piecewise import differentiated_calls
 from symgrad.program import Program
 from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value

@@ -16,18 +16,8 @@ from sympy.tensor.indexed import Idx
 from symgrad.canonical import canonical
 from symgrad.check.semantics import adjoint_array
 from symgrad.functions import selection
-from symgrad.matrix_functions import OF_MATRICES
-from symgrad.notation import (
-    Array,
-    array_names,
-    axis_name,
-    every_index,
-    free_indices,
-    index_over,
-    is_matrix,
-    name_of,
-    renamed,
-)
+from symgrad.matrix_functions import OF_MATRICES, is_matrix
+from symgrad.notation import Array, array_names, axis_name, every_index, free_indices, index_over, name_of, renamed
 from symgrad.special_functions import position_of
 from symgrad.steps import Gradient, Largest, MatrixTotal, Partial, Record, Step, Subject, Total, Value
 

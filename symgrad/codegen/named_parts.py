@@ -1,9 +1,9 @@
-"""Parts of array programs as people write them: logarithms of probabilities with a name, and maxima of rows."""
+"""Array programs as people write them: the names of a softmax, means, maxima of rows, named log-probabilities."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sympy import log
 
@@ -17,12 +17,31 @@ from symgrad.codegen.array_program import (
     Product,
     Reduce,
     Terms,
+    loads,
     mapped,
+    number,
     numbered,
     walk,
 )
-from symgrad.codegen.identifiers import free
 from symgrad.codegen.operations import parted
+from symgrad.codegen.python_source import free
+
+
+def conventional_names(
+    program: Sequence[Assign], exponentials: Mapping[str, str], taken: Sequence[str]
+) -> dict[str, str]:
+    """The names of a softmax in the lines, P = E / E_sum; if E is taken, E_P; its shifted logits likewise. The sum is
+    not the S of the lines of the derivation, which has exponentials that are not shifted."""
+    better = dict[str, str]()
+    for exponential in exponentials:
+        owners = [
+            a.name for a in program for f in a.node.args if isinstance(a.node, Product) and exponential in loads(f)
+        ]
+        exponents = [loads(a.node) for a in program if a.name == exponential]
+        parts = [exponential, *(name for names in exponents for name in names if "shifted" in name)]
+        better |= {name: f"{name.rstrip('0123456789')}_{owners[0]}" for name in parts if owners and name[-1].isdigit()}
+    better |= {total: f"{better.get(name, name)}_sum" for name, total in exponentials.items() if total}
+    return {name: new for name, new in better.items() if new not in taken}
 
 
 def logarithms_named(
@@ -83,3 +102,24 @@ def _is_logarithm(node: Node, exponent: Node, total: str) -> bool:
         case Terms(_, (one, Negative(_, Call(_, function, (Load(_, name),))))):
             return function is log and name == total and numbered(one)[0] == numbered(exponent)[0]
     return False
+
+
+@dataclass(frozen=True)
+class Mean(Reduce):
+    """The mean along axes."""
+
+
+def with_means(node: Node) -> Node:
+    """Write sums over axes that are divided by the sizes of these axes as means."""
+    node = mapped(node, {arg: with_means(arg) for arg in node.args})
+    if not isinstance(node, Product):
+        return node
+    for total in node.above:
+        if isinstance(total, Reduce) and not total.largest:
+            counts = [number(index.upper + 1) for index in total.over]
+            if all(counts.count(count) <= node.below.count(count) for count in counts):
+                mean = Mean(total.letters, total.of, total.over)
+                above = tuple(mean if factor is total else factor for factor in node.above)
+                below = tuple(factor for factor in node.below if factor not in counts)
+                return Product(node.letters, above, below) if above[1:] or below else mean
+    return node

@@ -15,6 +15,7 @@ from sympy import Expr, Function, S, Sum, erf, factor_terms, log
 from sympy.printing.numpy import NumPyPrinter
 
 from symgrad.codegen import runtime
+from symgrad.codegen.array_passes import hoisted, inverses, solved, without_unread
 from symgrad.codegen.array_plan import Lowered
 from symgrad.codegen.array_program import (
     Assign,
@@ -33,34 +34,33 @@ from symgrad.codegen.array_program import (
     Solve,
     Terms,
     loads,
-    mapped,
     number,
     walk,
 )
-from symgrad.codegen.identifiers import RESERVED, part_name, python_names
 from symgrad.codegen.lowering import Lowering
 from symgrad.codegen.module_frame import Inputs, functions_for
-from symgrad.codegen.named_parts import logarithms_named, with_maxima
+from symgrad.codegen.named_parts import Mean, conventional_names, logarithms_named, with_maxima, with_means
 from symgrad.codegen.numpy_emitter import ARRAY_FUNCTIONS, MATRIX_FUNCTIONS, NumpyEmitter
 from symgrad.codegen.operations import is_weighted, parted, reduced
 from symgrad.codegen.plan.kernels import sigmoid, weighted
 from symgrad.codegen.plan.schedule import array_of, uses_of
 from symgrad.codegen.plan.shifts import Shift
-from symgrad.codegen.plan.solutions import inverses, solved, without_unread
 from symgrad.codegen.plan.stable_forms import evaluated
 from symgrad.codegen.python_source import (
+    RESERVED,
     Source,
     Strength,
     added_up,
     applied,
     joined,
     needs_of,
+    part_name,
+    python_names,
     quotient,
     tuple_of,
     used,
     written,
 )
-from symgrad.codegen.temporaries import hoisted
 from symgrad.engine.named_functions import FORMULAS, Phi, clipped, named, phi
 from symgrad.functions import equal, step, where
 from symgrad.matrix_functions import inverse
@@ -97,7 +97,7 @@ def numpy_lines(record: Record) -> str:
     program, (lowered, exponentials) = record.program, _lowered(record)
     axes = [axis.name for axis in program.axes]
     inside = [array.name for array in program.inputs] + [assign.name for assign in lowered.program]
-    names = python_names(inside, axes, _conventional(lowered.program, exponentials, inside) | dict(program.labels))
+    names = python_names(inside, axes, conventional_names(lowered.program, exponentials, inside) | dict(program.labels))
     inputs, taken = Inputs(record, names), {*names.values(), *axes, *RESERVED}
     emitter = _Emitter(names, inputs.dtype, sums=frozenset(exponentials.values()))
 
@@ -106,7 +106,7 @@ def numpy_lines(record: Record) -> str:
         names[name] = name
         return name
 
-    program_lines = [replace(assign, node=_with_means(assign.node)) for assign in lowered.program]
+    program_lines = [replace(assign, node=with_means(assign.node)) for assign in lowered.program]
     program_lines = with_maxima(logarithms_named(program_lines, exponentials, names, taken))
     tops = [(a.name, a.node) for a in program_lines if isinstance(a.node, Reduce) and a.node.largest == a.name]
     maxima = {node.of.name: name for name, node in tops if isinstance(node.of, Load)}
@@ -176,21 +176,6 @@ def _functions_named(rhs: Expr) -> Expr:
     return rhs if any(new.has(f) for f in FORMULAS.keys() - NORMAL.keys() - {clipped}) else new
 
 
-def _conventional(program: Sequence[Assign], exponentials: Mapping[str, str], taken: Sequence[str]) -> dict[str, str]:
-    """The names of a softmax in the lines, P = E / E_sum; if E is taken, E_P; its shifted logits likewise. The sum is
-    not the S of the lines of the derivation, which has exponentials that are not shifted."""
-    better = dict[str, str]()
-    for exponential in exponentials:
-        owners = [
-            a.name for a in program for f in a.node.args if isinstance(a.node, Product) and exponential in loads(f)
-        ]
-        exponents = [loads(a.node) for a in program if a.name == exponential]
-        parts = [exponential, *(name for names in exponents for name in names if "shifted" in name)]
-        better |= {name: f"{name.rstrip('0123456789')}_{owners[0]}" for name in parts if owners and name[-1].isdigit()}
-    better |= {total: f"{better.get(name, name)}_sum" for name, total in exponentials.items() if total}
-    return {name: new for name, new in better.items() if new not in taken}
-
-
 def _columns(program: Sequence[Assign], outputs: set[str]) -> frozenset[str]:
     """The arrays with an entry for each row that every user broadcasts along the rows: they keep an axis of length one,
     as ``keepdims=True`` does."""
@@ -228,27 +213,6 @@ def _misused(node: Node, layout: Layout, kept: Collection[str], *, whole: bool =
         is_sum = isinstance(node, Reduce) and not node.letters
         return set[str]().union(*(_misused(arg, arg.letters, kept, whole=is_sum) for arg in node.args))
     return loads(node) & {*kept}
-
-
-@dataclass(frozen=True)
-class Mean(Reduce):
-    """The mean along axes."""
-
-
-def _with_means(node: Node) -> Node:
-    """Write sums over axes that are divided by the sizes of these axes as means."""
-    node = mapped(node, {arg: _with_means(arg) for arg in node.args})
-    if not isinstance(node, Product):
-        return node
-    for total in node.above:
-        if isinstance(total, Reduce) and not total.largest:
-            counts = [number(index.upper + 1) for index in total.over]
-            if all(counts.count(count) <= node.below.count(count) for count in counts):
-                mean = Mean(total.letters, total.of, total.over)
-                above = tuple(mean if factor is total else factor for factor in node.above)
-                below = tuple(factor for factor in node.below if factor not in counts)
-                return Product(node.letters, above, below) if above[1:] or below else mean
-    return node
 
 
 def _sizes(inputs: Inputs, axes: Sequence[str]) -> list[Source]:

@@ -14,7 +14,8 @@ from symgrad.canonical import canonical
 from symgrad.engine.rules import Rule, matches
 from symgrad.engine.summation import multiplied_out, ordered_sums, split_sums
 from symgrad.engine.tidying import cost, is_count, tidy
-from symgrad.notation import axis_name, bound_indices, free_indices, is_matrix, parts_of, renamed, replaced, sum_over
+from symgrad.matrix_functions import is_matrix
+from symgrad.notation import axis_name, bound_indices, free_indices, parts_of, renamed, replaced, sum_over
 
 
 def fold_sums(expr: sp.Expr, rules: Sequence[Rule]) -> sp.Expr:

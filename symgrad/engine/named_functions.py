@@ -12,7 +12,8 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.functions import absolute, signum, step, where
-from symgrad.notation import bound_indices, free_indices, is_matrix, sum_over
+from symgrad.matrix_functions import is_matrix
+from symgrad.notation import bound_indices, free_indices, sum_over
 
 sigmoid, Phi, phi = (Function(name, real=True) for name in ("sigmoid", "Phi", "phi"))
 clipped = Function("clip", real=True)

@@ -72,7 +72,7 @@ class _View:
             self.about.setdefault(step.subject, []).append(step)
         self.shown_by: dict[int, int] = {}
         self.dropped: set[int] = set()
-        matrix_lines = [s for s in record.steps if isinstance(s.subject, (MatrixValue, MatrixTotal))]
+        matrix_lines = [s for s in record.steps if s.is_matrix]
         for subject, steps in self.about.items():
             if isinstance(subject, (MatrixValue, MatrixTotal)):
                 continue

@@ -9,9 +9,9 @@ from itertools import takewhile
 
 from symgrad.engine.short import short
 from symgrad.errors import InputError
-from symgrad.render import blocks, phrases
+from symgrad.render import blocks, legend, phrases
 from symgrad.render.blocks import Page
-from symgrad.render.line_writer import LineWriter, is_matrix_line
+from symgrad.render.line_writer import LineWriter
 from symgrad.render.symbols import axis_rows, vocabulary
 from symgrad.steps import MatrixValue, Record, Statement
 
@@ -70,7 +70,7 @@ def layout(
     program, chosen = record.program, chosen_lines(steps, [step.number for step in record.steps], last)
     names = vocabulary(shown or record)
     names = replace(names, added=frozenset(names.arrays) - program.arrays.keys())
-    in_notation = [s for s in record.steps if notation == "both" or is_matrix_line(s) == (notation == "matrix")]
+    in_notation = [s for s in record.steps if notation == "both" or s.is_matrix == (notation == "matrix")]
     lines = [s for s in in_notation if s.number in chosen]
     added = shown.steps if shown else ()
     present, citable = ({step.number for step in (*some, *added)} for some in (lines, in_notation))
@@ -88,9 +88,9 @@ def layout(
     divided = lines if notation == "index" or not whole else record.steps
     warning = phrases.warning(marks)
     facts = tuple(writer.statements(beside.statements, common))
-    legend: list[blocks.Block] = [
-        *phrases.remarks(program.arrays.values() if whole else (), printed, notation),
-        *phrases.functions(printed),
+    meanings: list[blocks.Block] = [
+        *legend.remarks(program.arrays.values() if whole else (), printed, notation),
+        *legend.functions(printed),
     ]
     given = phrases.entries(
         phrases.ASSUMPTIONS,
@@ -99,7 +99,7 @@ def layout(
     results: list[blocks.Block] = [
         *([closed] if closed.forms and (whole or steps == "none") else ()),
         *([blocks.Paragraph((blocks.Prose(program.about),))] if program.about and whole else []),
-        *(legend if leads else ()),
+        *(meanings if leads else ()),
         *([blocks.Code(phrases.NUMPY, beside.numpy)] if beside.numpy and whole else ()),
         *writer.named_in_code(printed),
         *([beside.example] if beside.example else ()),
@@ -112,7 +112,7 @@ def layout(
         *([blocks.Paragraph(phrases.mark_counts(beside.counts))] if beside.counts and whole and not common else ()),
         *(phrases.proved(program, others=len(own_marks) > 0) if common and lines else ()),
         *(writer.tables(axis_rows(record, shown, names, beside.statements)) if whole else ()),
-        *(legend if not leads else ()),
+        *(meanings if not leads else ()),
         *(phrases.reduction(program) if whole else ()),
         *(phrases.upstream(program) if whole and not leads else ()),
         *(given if not leads else ()),

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, S
 from dataclasses import replace
 from itertools import groupby
 
-from sympy import Expr, Indexed, Integer, MatrixSymbol, Sum, Symbol
+from sympy import Expr, Indexed, Integer, Sum
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -17,9 +17,8 @@ from symgrad.matrix_functions import inverse
 from symgrad.notation import Array, array_names, axis_name, free_indices, indices_of, name_of, parts_of, renamed
 from symgrad.render import blocks, phrases
 from symgrad.render.blocks import Line, Text
-from symgrad.render.order import ordered
+from symgrad.render.order import defining, left_side, ordered
 from symgrad.render.shapes import products, shape, whole_array
-from symgrad.render.sides import defining, left_side
 from symgrad.render.symbols import AxisRow, Vocabulary, table_entry
 from symgrad.render.tree import Leaf, MaximumOver, Node, Relation, Size, Slope
 from symgrad.steps import (
@@ -35,19 +34,9 @@ from symgrad.steps import (
     Subject,
     Total,
     Value,
+    matrix_names,
     product_names,
 )
-
-
-def is_matrix_line(step: Step) -> bool:
-    """Whether a line is in matrix notation."""
-    return isinstance(step.subject, (MatrixValue, MatrixTotal))
-
-
-def _matrix_names(expr: Basic | None) -> frozenset[str]:
-    """The names of the arrays in an expression in matrix notation; empty for None."""
-    symbols = expr.atoms(MatrixSymbol, Symbol) if expr is not None else ()
-    return frozenset(s.name for s in symbols if isinstance(s, MatrixSymbol) or not s.is_integer)
 
 
 def _is_alike(expr: Expr, other: Expr) -> bool:
@@ -79,10 +68,10 @@ class LineWriter:
         self.present = present  # the numbers of the lines on the page
         self.citable = citable  # and of those that would be with steps="all"
         self.output = Leaf(record.program.arrays[record.program.output].base)
-        written = [step.after for step in record.steps if is_matrix_line(step)]
+        written = [step.after for step in record.steps if step.is_matrix]
         written += [g.matrix for g in (*record.gradients.values(), *record.adjoints.values()) if g.matrix is not None]
         self.coded = coded  # the names in the code on the page
-        self.used = frozenset(coded).union(*(_matrix_names(expr) for expr in written))
+        self.used = frozenset(coded).union(*(matrix_names(expr) for expr in written))
 
     def shown(self, expr: Basic, *, matrix: bool = False, as_written: bool = False) -> Node:
         return ordered(expr, self.names, matrix=matrix, as_written=as_written)
@@ -101,8 +90,8 @@ class LineWriter:
     def sections(self, steps: Sequence[Step], *, together: bool = False) -> Iterator[blocks.Section]:
         """The steps under headings; a consequence of the definitions is printed where it is used. With ``together`` the
         matrix form of an array is printed below its index form."""
-        below = {step.cites[0]: step for step in steps if is_matrix_line(step)} if together else {}
-        steps = [step for step in steps if not is_matrix_line(step)] if together else steps
+        below = {step.cites[0]: step for step in steps if step.is_matrix} if together else {}
+        steps = [step for step in steps if not step.is_matrix] if together else steps
         titles: list[Text] = []
         for step in reversed(steps):
             following = titles[-1] if titles else (phrases.CONSEQUENCES,)
@@ -142,7 +131,7 @@ class LineWriter:
             yield line if first else replace(line, left=None)
 
     def line(self, step: Step) -> Line:
-        matrix = is_matrix_line(step)
+        matrix = step.is_matrix
         left, right = self._sides(step)
         cites = tuple(n for n in dict.fromkeys(step.cites) if n in self.citable)
         return Line(
@@ -190,7 +179,7 @@ class LineWriter:
             row, index = along
             return MaximumOver((index,), self.shown(row, as_written=True))
         as_written = step.rule in ("definition", "evaluation") or isinstance(step.subject, MatrixValue)
-        right = self.shown(step.after, matrix=is_matrix_line(step), as_written=as_written)
+        right = self.shown(step.after, matrix=step.is_matrix, as_written=as_written)
         if isinstance(step.subject, Largest):
             return MaximumOver(tuple(sorted(step.subject.over, key=self.names.index_place)), right)
         return right
@@ -264,8 +253,8 @@ class LineWriter:
     def closed_forms(self, notation: str, *, define: bool, brief: bool = False) -> blocks.ClosedForms:
         """The gradients asked for, after the adjoints that they use and, with ``define``, after the definitions
         that they use; with ``brief``, a remark on which lines derive these adjoints."""
-        gradients = self._used_gradients(self.record.gradients)
-        used = frozenset(n for g in gradients for n in array_names(g.index) | _matrix_names(g.matrix))
+        gradients = self.record.with_adjoints(self.record.gradients)
+        used = frozenset(n for g in gradients for n in g.names)
         only = None if define else product_names(self.record.steps) if brief else set[str]()
         forms = (*self._definitions(used, notation, only), *self._closed(gradients, notation))
         remarks = [self._derived_in(used) if brief else ()]
@@ -276,12 +265,14 @@ class LineWriter:
         """What defines the names in some lines, unless one of the lines does: definitions, and closed forms of the
         adjoints that have a name."""
         used = frozenset(n for s in lines for n in array_names(s.after) | self._names_in(s.subject))
-        used = used.union(*(_matrix_names(s.after) for s in lines if is_matrix_line(s)))
+        used = used.union(*(matrix_names(s.after) for s in lines if s.is_matrix))
         by_adjoint = {adjoint.name: name for name, adjoint in self.record.adjoint_arrays.items()}
         about = {s.subject.array.name for s in lines if isinstance(s.subject, MatrixTotal)}
-        adjoints = self._used_gradients([by_adjoint[n] for n in sorted(used & by_adjoint.keys()) if n not in about])
-        used = used.union(*(array_names(g.index) | _matrix_names(g.matrix) for g in adjoints))
-        notation = notation if any(map(is_matrix_line, lines)) else "index"
+        adjoints = self.record.with_adjoints(
+            [by_adjoint[n] for n in sorted(used & by_adjoint.keys()) if n not in about]
+        )
+        used = used.union(*(g.names for g in adjoints))
+        notation = notation if any(step.is_matrix for step in lines) else "index"
         return blocks.ClosedForms(
             phrases.WHERE, (*self._definitions(used, notation), *self._closed(adjoints, notation)), ()
         )
@@ -339,23 +330,7 @@ class LineWriter:
     def _without_matrix(self) -> Iterator[tuple[Node, str]]:
         """The derivatives among the closed forms that lack a matrix form although their arrays have one, by name if
         lines use the name, and why they do."""
-        for g in self._used_gradients(self.record.gradients):
+        for g in self.record.with_adjoints(self.record.gradients):
             if g.matrix is None and g.array.has_matrix:
                 subject = MatrixTotal(g.array)
                 yield self._name(subject) or self.left(subject), g.obstacle
-
-    def _used_gradients(self, names: Iterable[str]) -> tuple[Gradient, ...]:
-        """The closed forms of some derivatives, after those of the adjoints that they use."""
-        by_adjoint = {adjoint.name: name for name, adjoint in self.record.adjoint_arrays.items()}
-        wanted: dict[str, Gradient] = {}
-        waiting = list(names)
-        while waiting:
-            name = waiting.pop(0)
-            gradient = self.record.gradients.get(name) or self.record.adjoints.get(name)
-            if gradient is not None and name not in wanted:
-                wanted[name] = gradient
-                written = array_names(gradient.index) | _matrix_names(gradient.matrix)
-                waiting += sorted(by_adjoint[n] for n in written if n in by_adjoint)
-        position = {name: i for i, name in enumerate(self.record.gradients)}
-        ordered_names = sorted(wanted, key=lambda n: (n in position, position.get(n, -self.program.rank[n])))
-        return tuple(wanted[name] for name in ordered_names)

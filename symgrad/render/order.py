@@ -24,15 +24,18 @@ from sympy.tensor.indexed import Idx
 from symgrad.engine.named_functions import clipped, named
 from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, absolute, reciprocal, root, selected, selection, where
+from symgrad.index_letters import fresh_letter
 from symgrad.matrix_functions import det, inverse, logdet
-from symgrad.notation import Array, axis_name, bound_indices, entry_of
+from symgrad.notation import Array, axis_name, bound_indices, entry_of, sum_over
 from symgrad.piecewise import relation_of
+from symgrad.program import Program
 from symgrad.render import tree
 from symgrad.render.factors import Factors, absorb_sign, bracketed, compose, powered
 from symgrad.render.matrix_order import MATRICES, norm, squared
 from symgrad.render.sort_keys import Keys
 from symgrad.render.symbols import Vocabulary
 from symgrad.special_functions import position_of
+from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Subject, Total, Value
 
 
 def ordered(expr: Basic, names: Vocabulary, *, matrix: bool | None = None, as_written: bool = False) -> tree.Node:
@@ -45,6 +48,31 @@ def ordered(expr: Basic, names: Vocabulary, *, matrix: bool | None = None, as_wr
     if names.names_functions and not as_written and isinstance(expr, sp.Expr):
         expr = named(expr)
     return _Orderer(names, expr.has(sp.MatrixExpr) if matrix is None else matrix, as_written).top(expr)
+
+
+def left_side(subject: Subject | Largest, program: Program, names: Vocabulary) -> tree.Node:
+    """The left side of the lines about a subject."""
+    output = tree.Leaf(program.arrays[program.output].base)
+    match subject:
+        case Value(expr) | Largest(expr):
+            return ordered(expr, names)
+        case Partial(of, wrt):
+            return tree.Slope(ordered(of, names), ordered(wrt, names))
+        case Total(wrt):
+            return tree.Slope(output, ordered(wrt, names))
+        case MatrixValue(array):
+            return tree.Leaf(array.matrix)
+        case MatrixTotal(array):
+            return tree.Slope(output, tree.Leaf(array.matrix))
+
+
+def defining(entry: sp.Indexed, call: inverse, program: Program, names: Vocabulary) -> tuple[tree.Node, tree.Node]:
+    """The sides of the equation that defines an inverse, ``sum_k a_ik b_kj = delta_ij``."""
+    matrix = program.arrays[call.matrix]
+    i, j = entry.indices
+    k = fresh_letter(program.axis[matrix.axes[0].name], {str(i.label), str(j.label)}, bound=True)
+    total = sum_over(matrix[i, k] * entry.base[k, j], [k])
+    return ordered(total, names, as_written=True), ordered(sp.KroneckerDelta(i, j), names)
 
 
 class _Orderer:

@@ -3,39 +3,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from sympy import Identity, Integer, MatrixSymbol, OneMatrix, Symbol
+from sympy import Integer, Symbol
 from sympy.tensor.indexed import Idx
 
-from symgrad.engine.named_functions import FORMULAS, Phi, clipped, phi, sigmoid
 from symgrad.equations import Assumption
 from symgrad.facts import reduction_of
-from symgrad.functions import step
 from symgrad.notation import Array
 from symgrad.program import Program
-from symgrad.render.blocks import Cites, Entries, Entry, Key, Line, Paragraph, Prose, Table, Text, Warn
+from symgrad.render.blocks import Cites, Entries, Entry, Key, Paragraph, Prose, Table, Text, Warn
 from symgrad.render.order import ordered
-from symgrad.render.shapes import ProductShapes, shape, whole_array
-from symgrad.render.symbols import AxisRow, Vocabulary, index_letter, vocabulary
+from symgrad.render.shapes import ProductShapes, whole_array
+from symgrad.render.symbols import AxisRow, index_letter, vocabulary
 from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import (
-    Call,
-    Cases,
-    Delta,
-    Hadamard,
-    HadamardRaised,
-    Indicator,
     Leaf,
     Node,
-    Norm,
-    Raised,
     Relation,
-    Root,
-    Share,
     Size,
-    contains,
-    parts,
 )
 from symgrad.steps import Step
 
@@ -60,16 +46,7 @@ CODE = "The code, without the functions that it calls"
 INDEPENDENT = ", and its entries count as independent in the gradient"
 GENERATED = "The loss and the gradients asked for are those of the generated function."
 DESCENT = "Gradient descent raises the entries with a negative derivative and lowers those with a positive one."
-COUNTS = {3: "three", 4: "four", 5: "five", 6: "six"}
 TIMES = {2: "twice", 3: "three times", 4: "four times"}
-FUNCTIONS = {
-    sigmoid: ".",
-    Phi: ", the distribution function of the standard normal distribution.",
-    phi: ", the density of the standard normal distribution.",
-}
-"""What follows the formulas of functions that lines spell out and pages name."""
-WHOLE = ("tr", "diag")
-"""Functions of a matrix that are not taken entry by entry."""
 TICKED = ("every shape", "exactly", "randomised", "numerically")
 CROSSED = ("wrong", "unproved")
 
@@ -190,87 +167,6 @@ def numpy_shape(array: Array) -> str:
     return f"({', '.join(axes)}{',' if len(axes) == 1 else ''})" if axes else "scalar"
 
 
-def remarks(arrays: Collection[Array], lines: Sequence[Line], notation: str) -> Iterator[Paragraph]:
-    """Remarks on vectors in matrix notation, arrays without a matrix form, relations in brackets, norms, cases in
-    matrix notation, and signs, if the page has them."""
-    sides = [side for line in lines if line.matrix for side in (line.left, line.right) if side]
-    leaves = (part.expr for side in sides for part in parts(side) if isinstance(part, Leaf))
-    matrices = {expr.name for expr in leaves if isinstance(expr, MatrixSymbol)}
-    if vectors := [array for array in arrays if len(array.axes) == 1 and array.name in matrices]:
-        yield Paragraph(vectors_remark(vectors))
-    if notation != "index" and (tensors := [array for array in arrays if not array.has_matrix]):
-        yield Paragraph(tensors_remark(tensors))
-    if any(contains(line.right, Indicator) for line in lines):
-        example = Indicator(Relation(">", Leaf(Symbol("x")), Leaf(Integer(0))))
-        yield Paragraph(("A relation in brackets, such as ", example, ", is 1 where it holds, else 0."))
-    if any(line.matrix and contains(line.right, Norm) for line in lines):
-        norm = Raised(Norm(Leaf(Symbol("A"))), Leaf(Integer(2)))
-        yield Paragraph((norm, " is the sum of the squares of all entries of A."))
-    if any(line.matrix and contains(line.right, Cases) for line in lines):
-        yield Paragraph(("In matrix notation a case is chosen entry by entry.",))
-    if arrays and (meanings := [*_signs([part for line in lines for part in parts(line.right)])]):
-        yield Paragraph((*joined(meanings, "; "), "."))
-
-
-def functions(lines: Sequence[Line]) -> Iterator[Paragraph]:
-    """The formulas of the functions that lines name, and what the shares in a maximum are."""
-    nodes = [part for line in lines for part in parts(line.right)]
-    called = {node.function for node in nodes if isinstance(node, Call)}
-    x = Symbol("x")
-    for function, what in FUNCTIONS.items():
-        if str(function) in called:
-            formula = ordered(FORMULAS[function](x), Vocabulary(), as_written=True)
-            yield Paragraph((Relation("==", Call(str(function), (Leaf(x),)), formula), what))
-    if str(clipped) in called:
-        a, b = Leaf(Symbol("a")), Leaf(Symbol("b"))
-        limits = (" is ", Leaf(x), ", but at least ", a, " and at most ", b, ".")
-        yield Paragraph((Call(str(clipped), (Leaf(x), a, b)), *limits))
-    if step.__name__ in called:
-        above, at, below = (Relation(sign, Leaf(x), Leaf(Integer(0))) for sign in (">", "==", "<"))
-        yield Paragraph(
-            (Call(step.__name__, (Leaf(x),)), " is 1 for ", above, ", 1/2 for ", at, ", 0 for ", below, ".")
-        )
-    for line in lines:
-        if line.left and isinstance(line.right, Share):
-            share, ties = line.right, " and 0 elsewhere; equally large entries share the 1."
-            largest = (" is 1 at the largest ", share.entries[0], " along ", letter(index_letter(share.index)), ties)
-            yield Paragraph((Relation("==", line.left, share), *largest))
-            break
-
-
-OPERANDS = (("A", "B"), ("U", "V"), ("F", "G"))
-"""Letters for two arrays in a legend: the first pair that the page does not use."""
-
-
-def _signs(nodes: Sequence[Node]) -> Iterator[Text]:
-    """What the Kronecker delta, ones, the identity, and entrywise products, quotients, powers and functions mean, if
-    nodes have them."""
-    if delta := next((node for node in nodes if isinstance(node, Delta)), None):
-        yield (delta, " is 1 if ", Relation("==", Leaf(delta.left), Leaf(delta.right)), ", else 0")
-    leaves = {node.expr: node for node in nodes if isinstance(node, Leaf)}
-    shapes = {expr.shape for expr in leaves if isinstance(expr, OneMatrix)}
-    columns = sorted({next(n for n in shape if n != 1) for shape in shapes if 1 in shape and shape != (1, 1)}, key=str)
-    if columns:
-        shown = joined(((Leaf(OneMatrix(size, 1)),) for size in columns), last=" and ")
-        yield (*shown, " is a column of ones" if len(columns) == 1 else " are columns of ones")
-    if full := next((shape for shape in sorted(shapes, key=str) if 1 not in shape), None):
-        yield (Leaf(OneMatrix(*full)), " is a matrix of ones")
-    if unit := next((leaf for expr, leaf in leaves.items() if isinstance(expr, Identity)), None):
-        yield (unit, " is the identity matrix")
-    named = {getattr(expr, "name", "") for expr in leaves}
-    a, b = (Leaf(Symbol(x)) for x in next((pair for pair in OPERANDS if named.isdisjoint(pair)), OPERANDS[0]))
-    entrywise = [node for node in nodes if isinstance(node, (Hadamard, HadamardRaised))]
-    if entrywise:
-        yield (Hadamard((a, b)), " is the product entry by entry")
-    if any(isinstance(node, Hadamard) and node.below for node in entrywise):
-        yield (Hadamard((a,), (b,)), " the quotient")
-    if any(isinstance(node, HadamardRaised) for node in entrywise):
-        yield (HadamardRaised(a, Leaf(Symbol("k"))), " the power")
-    applied = (n for n in nodes if isinstance(n, Root) or (isinstance(n, Call) and n.function not in WHOLE))
-    if function := next((node for node in applied if shape(node, {}) not in (None, ("1", "1"))), None):
-        yield (function, " is taken entry by entry")
-
-
 def reduction(program: Program) -> Iterator[Paragraph]:
     """What the output sums over and divides by."""
     if words := reduction_words(program):
@@ -311,33 +207,6 @@ def reduction_words(program: Program) -> str:
 def _times(count: int) -> str:
     """How often an axis is summed over, if more than once."""
     return f" ({TIMES.get(count, f'{count} times')})" if count > 1 else ""
-
-
-def vectors_remark(vectors: Sequence[Array]) -> Text:
-    """The NumPy shapes of vectors, and the columns of the matrix form."""
-    by_shape: dict[str, list[Array]] = {}
-    for array in vectors:
-        by_shape.setdefault(array.axes[0].name, []).append(array)
-    parts = (
-        (
-            *joined((whole_array(array),) for array in same),
-            f" {'is' if len(same) == 1 else 'are'} {numpy_shape(same[0])} in NumPy, ",
-            Size(axis, "1"),
-            " here",
-        )
-        for axis, same in by_shape.items()
-    )
-    return ("In matrix notation a vector is a column: ", *joined(parts, "; "), ".")
-
-
-def tensors_remark(tensors: Sequence[Array]) -> Text:
-    """Which arrays have no matrix form."""
-    parts: list[Text] = []
-    for count in sorted({len(array.axes) for array in tensors}):
-        same = [(whole_array(array),) for array in tensors if len(array.axes) == count]
-        verb = "has" if len(same) == 1 else "have"
-        parts.append((*joined(same, last=" and "), f" {verb} {COUNTS.get(count, str(count))} axes"))
-    return (*joined(parts, last=" and "), ": index notation only.")
 
 
 def no_matrix(derivatives: Sequence[tuple[Node, str]]) -> Text:

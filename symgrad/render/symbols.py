@@ -13,8 +13,8 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.engine.named_functions import named, sigmoid
 from symgrad.index_letters import fresh_letter
-from symgrad.names import Word, look, look_same_in_lower_case, word
-from symgrad.notation import CONVENTIONAL_LETTERS, Array, axis_name, parts_of
+from symgrad.names import CONVENTIONAL_LETTERS, Word, look, look_same_in_lower_case, word
+from symgrad.notation import Array, axis_name, parts_of
 from symgrad.program import Program
 from symgrad.steps import Largest, Partial, Record, Statement, Step, Total, Value
 

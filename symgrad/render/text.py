@@ -15,10 +15,9 @@ from symgrad.names import spelled, word
 from symgrad.program import Program
 from symgrad.render import blocks
 from symgrad.render.blocks import Line, Page
-from symgrad.render.order import ordered
+from symgrad.render.order import defining, left_side, ordered
 from symgrad.render.phrases import mark_words
 from symgrad.render.printer import Backend
-from symgrad.render.sides import defining, left_side
 from symgrad.render.symbols import vocabulary
 from symgrad.render.text_printer import TextPrinter, width
 from symgrad.steps import Record, Value

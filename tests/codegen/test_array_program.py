@@ -22,6 +22,7 @@ from sympy.tensor.indexed import Idx
 import symgrad
 from symgrad.canonical import canonical
 from symgrad.codegen import assignments, runtime, scalar_runtime
+from symgrad.codegen.array_passes import hoisted, in_place, owns_memory, second_operand
 from symgrad.codegen.array_program import (
     Assign,
     Call,
@@ -53,7 +54,6 @@ from symgrad.codegen.numpy_module import Body
 from symgrad.codegen.operations import added, contraction, is_pair, power, product, reduced, signed
 from symgrad.codegen.plan.kernels import expm1, log1p, meant, sigmoid
 from symgrad.codegen.python_source import Source
-from symgrad.codegen.temporaries import hoisted, in_place, owns_memory, second_operand
 from symgrad.functions import relu, selection
 from symgrad.notation import renamed
 from symgrad.results import Proof

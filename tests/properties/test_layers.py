@@ -23,6 +23,7 @@ LAYERS: list[list[str]] = [
     ["canonical"],
     ["index_letters"],
     ["equations"],
+    ["declaration"],
     ["program"],
     ["array"],
     ["losses"],

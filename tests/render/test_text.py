@@ -66,14 +66,14 @@ from sympy import (
     tanh,
 )
 
-from symgrad import derive
+from symgrad import derive, steps
 from symgrad.array.expression import parse
 from symgrad.engine.derive import derive_record
 from symgrad.equations import node
 from symgrad.errors import InputError, SymgradError
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
-from symgrad.render import line_writer as lines_module
+from symgrad.render import line_writer
 from symgrad.render.blocks import Tables
 from symgrad.render.html import to_html
 from symgrad.render.latex import to_latex
@@ -403,8 +403,9 @@ def test_the_axes_list_the_letters_that_lines_use() -> None:
 
 def test_the_names_in_matrix_lines_are_collected_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    collect = lines_module._matrix_names
-    monkeypatch.setattr(lines_module, "_matrix_names", lambda expr: calls.append(expr) or collect(expr))
+    collect = steps.matrix_names
+    for module in (steps, line_writer):
+        monkeypatch.setattr(module, "matrix_names", lambda expr: calls.append(expr) or collect(expr))
     layout(RECORD)
     assert len(calls) < 2 * len(RECORD.steps)
 
