@@ -165,7 +165,7 @@ def matches(rule: Rule, expr: Basic) -> Iterable[tuple[sp.Expr, sp.Expr]]:
                 pattern = _instance(rule.pattern, rule.indices, choice)
             except IndicesCoincide:
                 continue
-            if isinstance(pattern, sp.Mul):
+            if isinstance(pattern, sp.Mul) and any(isinstance(factor, sp.exp) for factor in pattern.args):
                 if (rest := _without(candidate, pattern)) is not None:
                     yield candidate, rest * _instance(rule.replacement, rule.indices, choice)
                     break

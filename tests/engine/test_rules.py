@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import classifier as cl
 import pytest
-from sympy import Expr, Integer, KroneckerDelta, Pow, Rational, Sum, exp, log, sqrt, tanh
+from sympy import Add, Expr, Integer, KroneckerDelta, Pow, Rational, Sum, exp, log, sqrt, tanh
 
 from symgrad.canonical import canonical
 from symgrad.engine.rules import Rule, identities, kernels, matches, nonzero_because, rules_of, shares, solved
@@ -235,3 +235,10 @@ def test_a_whole_power_is_not_written_by_a_root_of_itself() -> None:
     assert dict(matches(rule, z * y**2)) == {}
     assert dict(matches(rule, z * sqrt(y))) == {sqrt(y): u * y}
     assert dict(matches(Rule("U", sqrt(y), u, (n, k), always=True), z * y**2)) == {y**2: u**4}
+
+
+def test_a_number_in_front_of_a_root_is_not_taken_for_a_mask() -> None:
+    """The pattern sqrt(t**2 + t**2) is a product, sqrt(2) |t|, as a masked exponential is."""
+    total = Sum(Z[n, j], j)
+    kink = Pow(Add(total**2, total**2, evaluate=False), Rational(1, 2), evaluate=False)
+    assert list(matches(Rule("S", kink, S[n], (n,), True), total**2)) == []
