@@ -12,7 +12,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.codegen import array_program as ir
 from symgrad.codegen.array_plan import Plan
-from symgrad.codegen.python_source import free, part_name
+from symgrad.codegen.identifiers import free, part_name
 from symgrad.facts import refuse_inverses
 from symgrad.notation import axis_name
 from symgrad.steps import Record

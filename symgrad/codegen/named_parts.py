@@ -23,8 +23,8 @@ from symgrad.codegen.array_program import (
     numbered,
     walk,
 )
+from symgrad.codegen.identifiers import free
 from symgrad.codegen.operations import parted
-from symgrad.codegen.python_source import free
 
 
 def conventional_names(

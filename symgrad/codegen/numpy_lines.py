@@ -37,6 +37,7 @@ from symgrad.codegen.array_program import (
     number,
     walk,
 )
+from symgrad.codegen.identifiers import RESERVED, part_name, python_names
 from symgrad.codegen.lowering import Lowering
 from symgrad.codegen.module_frame import Inputs, functions_for
 from symgrad.codegen.named_parts import Mean, conventional_names, logarithms_named, with_maxima, with_means
@@ -47,15 +48,12 @@ from symgrad.codegen.plan.schedule import array_of, uses_of
 from symgrad.codegen.plan.shifts import Shift
 from symgrad.codegen.plan.stable_forms import evaluated
 from symgrad.codegen.python_source import (
-    RESERVED,
     Source,
     Strength,
     added_up,
     applied,
     joined,
     needs_of,
-    part_name,
-    python_names,
     quotient,
     tuple_of,
     used,

@@ -9,9 +9,9 @@ from symgrad.codegen import array_program as ir
 from symgrad.codegen import python_source as py
 from symgrad.codegen.array_passes import hoisted, in_place
 from symgrad.codegen.array_plan import Plan, Section
+from symgrad.codegen.identifiers import free, part_name
 from symgrad.codegen.module_frame import Inputs, assembled, chained, held
 from symgrad.codegen.numpy_emitter import NumpyEmitter, product_form
-from symgrad.codegen.python_source import free, part_name
 from symgrad.steps import Record
 
 LOCALS = ("gap", "rows", "start", "block", "saved")  # variables that are not arrays

@@ -14,13 +14,13 @@ from symgrad.codegen import array_program as ir
 from symgrad.codegen import python_source as py
 from symgrad.codegen import scalar_runtime
 from symgrad.codegen.array_plan import checks, scalar_program
+from symgrad.codegen.identifiers import free, python_name, python_names
 from symgrad.codegen.lowering import Lowering
 from symgrad.codegen.module_frame import Inputs, assembled, held
 from symgrad.codegen.numpy_emitter import plain
 from symgrad.codegen.operations import reading_order
 from symgrad.codegen.plan.kernels import KNOWN, weighted
 from symgrad.codegen.plan.schedule import schedule
-from symgrad.codegen.python_source import free, python_name, python_names
 from symgrad.facts import refuse_inverses
 from symgrad.functions import selection
 from symgrad.notation import Array, places, replaced

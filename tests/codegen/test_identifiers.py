@@ -21,8 +21,8 @@ from sympy import Sum, exp, log
 import symgrad
 from symgrad.array.expression import parse
 from symgrad.codegen import compile_source, runtime, scalar_runtime
+from symgrad.codegen.identifiers import RESERVED, free, fresh, part_name, python_name, python_names
 from symgrad.codegen.numpy_module import LOCALS
-from symgrad.codegen.python_source import RESERVED, free, fresh, part_name, python_name, python_names
 from symgrad.equations import node
 from symgrad.errors import InputError
 from symgrad.evidence.generated_code import compare_with_differences

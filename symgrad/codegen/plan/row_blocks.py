@@ -14,9 +14,9 @@ from sympy import Add, Expr, Mul, Sum
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.codegen.identifiers import free
 from symgrad.codegen.plan.kernels import distributed
 from symgrad.codegen.plan.schedule import Assignment, written_out
-from symgrad.codegen.python_source import free
 from symgrad.engine.summation import ordered_sums
 from symgrad.equations import Assumption
 from symgrad.functions import selection

@@ -10,7 +10,7 @@ from sympy import Expr, Indexed, KroneckerDelta, Symbol, preorder_traversal
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.python_source import fresh
+from symgrad.codegen.identifiers import fresh
 from symgrad.facts import evaluation_order
 from symgrad.functions import where
 from symgrad.notation import array_names, entries, entry_of, indices_of, name_of, renamed, replaced

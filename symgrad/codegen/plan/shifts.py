@@ -17,9 +17,9 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical
+from symgrad.codegen.identifiers import fresh
 from symgrad.codegen.plan.kernels import exponents_of, rebuilt
 from symgrad.codegen.plan.schedule import Assignment, array_of, live, names_outside, written_out
-from symgrad.codegen.python_source import fresh
 from symgrad.notation import (
     array_names,
     axis_name,
