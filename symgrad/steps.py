@@ -37,6 +37,14 @@ class Partial:
 
 
 @dataclass(frozen=True)
+class Differentiated(Partial):
+    """The subject of the line that differentiates the equation ``A B = I`` of an inverse B: A times the derivative.
+
+    ``of`` is the entry b_ij; the subject is the sum over k of a_ik times the partial derivative of b_kj.
+    """
+
+
+@dataclass(frozen=True)
 class Total:
     """The subject of lines about an adjoint: the total derivative of the output with respect to the entry ``wrt``."""
 

@@ -3,6 +3,7 @@
 * An expression means itself.
 * A partial derivative of f means the derivative of the definition of f, with abbreviations substituted and every other
   node held constant.
+* The product of a matrix with the derivative of its inverse means the sum of the products of their entries.
 * An adjoint of z means the sum, over the equations that use z, of their adjoints times these derivatives.
 
 The line claims this for all values at which the program is defined and differentiable.  This module differentiates in
@@ -34,7 +35,7 @@ from symgrad.notation import (
     unfolded,
 )
 from symgrad.program import Program
-from symgrad.steps import MatrixTotal, MatrixValue, Partial, Record, Subject, Total, Value
+from symgrad.steps import Differentiated, MatrixTotal, MatrixValue, Partial, Record, Subject, Total, Value
 
 IndexSubject = Value | Partial | Total
 
@@ -66,6 +67,8 @@ def meaning(record: Record, subject: Subject) -> Expr:
     subject = in_indices(subject)
     if isinstance(subject, Value):
         return subject.expr
+    if isinstance(subject, Differentiated):
+        return _differentiated(record.program, subject)
     if isinstance(subject, Partial):
         return partial(record.program, subject.of, subject.wrt)
     return _total(record, subject.wrt)
@@ -77,6 +80,13 @@ def in_indices(subject: Subject) -> IndexSubject:
         letters = tuple(axis.index(f"{RESERVED}r{i}{axis.name}") for i, axis in enumerate(subject.array.axes))
         return (Value if isinstance(subject, MatrixValue) else Total)(subject.array[letters])
     return subject
+
+
+def _differentiated(program: Program, subject: Differentiated) -> Expr:
+    """A matrix times the derivative of its inverse, the product that the differentiated equation contains."""
+    matrix, (i, j) = program.arrays[program.definitions[name_of(subject.of)].rhs.matrix], subject.of.indices
+    k = index_over(f"{RESERVED}k", axis_size(i))
+    return Sum(matrix[i, k] * partial(program, subject.of.base[k, j], subject.wrt), k)
 
 
 @lru_cache(maxsize=1024)

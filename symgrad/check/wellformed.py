@@ -16,10 +16,10 @@ from sympy.tensor.indexed import Idx
 from symgrad.canonical import canonical
 from symgrad.check.semantics import adjoint_array
 from symgrad.functions import selection
-from symgrad.matrix_functions import OF_MATRICES, is_matrix
+from symgrad.matrix_functions import OF_MATRICES, inverse, is_matrix
 from symgrad.notation import Array, array_names, axis_name, every_index, free_indices, index_over, name_of, renamed
 from symgrad.special_functions import position_of
-from symgrad.steps import Gradient, Largest, MatrixTotal, Partial, Record, Step, Subject, Total, Value
+from symgrad.steps import Differentiated, Gradient, Largest, MatrixTotal, Partial, Record, Step, Subject, Total, Value
 
 
 class Notation:
@@ -29,6 +29,7 @@ class Notation:
         program = record.program
         self._arrays = program.arrays
         self.confusion = _confusion(record)
+        self._inverses = {d.name for d in program.ordered if isinstance(d.rhs, inverse)}
         arrays = [*program.inputs, *(adjoint_array(record, name) for name in program.arrays)]
         self._axes = {name: axis.size for name, axis in program.axis.items()}
         self._bases: dict[str, tuple[Basic, tuple[str, ...]]] = {
@@ -49,6 +50,8 @@ class Notation:
             about = [subject.wrt if isinstance(subject, Total) else subject.entry]
         elif self._arrays.get(subject.array.name) != subject.array or not subject.array.has_matrix:
             return f"{subject.array.name} is not a matrix of the program with the axes that the line gives it"
+        if isinstance(subject, Differentiated) and not self._is_inverse(subject.of):
+            return f"{subject.of} is not an entry of an inverse"
         written = [*about, *(condition.nonzero for condition in step.conditions)]
         if fault := self._fault_of_letters([*written, step.after]):
             return fault
@@ -128,6 +131,10 @@ class Notation:
         if all(map(self._is_index, indices)) and tuple(map(axis_name, indices)) == axes:
             return None
         return f"the indices of {expr} do not run over the axes of {name_of(expr)}, in their order"
+
+    def _is_inverse(self, expr: Expr) -> bool:
+        """Whether an expression is the entry of an array that is defined as an inverse, at two indices."""
+        return isinstance(expr, Indexed) and len(expr.indices) == 2 and name_of(expr) in self._inverses
 
     def _is_index(self, index: Basic) -> bool:
         """Whether an index runs over a whole axis of the program."""

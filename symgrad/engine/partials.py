@@ -34,7 +34,7 @@ from symgrad.notation import (
 from symgrad.piecewise import leaves_out
 from symgrad.program import Program
 from symgrad.special_functions import POSITIVE_WHERE_SMOOTH
-from symgrad.steps import Condition, Partial, Subject, Value
+from symgrad.steps import Condition, Differentiated, Partial, Subject, Value
 
 
 def _short_names(program: Program, definition: Definition, name: str) -> set[str]:
@@ -135,8 +135,21 @@ def _partial(
     nonsmooth, divisors = kinks(writer.program, side, name), divided_by(writer.program, side, name)
     folded, rule = fold_sums(raw, rules), "differentiate"
     reason = rule + lemma_used(side, name)
+    if isinstance(side, inverse) and side.matrix == name:
+        cites = [_differentiated(writer, subject, side), *cites]
+        reason = f"multiply by {side.inverse} from the left"
     raw = writer.line(subject, None, folded, rule, reason, cites=cites, conditions=divisors, kinks=nonsmooth)
     return simplify(writer, subject, raw, rules)
+
+
+def _differentiated(writer: Writer, subject: Partial, call: inverse) -> int:
+    """Write the line that differentiates the equation ``A B = I`` of an inverse; return its number."""
+    (i, j), (row, column) = subject.of.indices, subject.wrt.indices
+    about = Differentiated(subject.of, subject.wrt)
+    product = -sp.KroneckerDelta(i, row) * subject.of.base[column, j]
+    cites = [writer.origins[call.inverse]]
+    writer.line(about, None, product, "differentiate", f"differentiate the equation of {call.inverse}", cites)
+    return writer.results[about]
 
 
 def _defined(program: Program, entry: sp.Expr) -> str | None:
@@ -238,10 +251,8 @@ def cancelled(program: Program, before: sp.Expr, after: sp.Expr) -> tuple[Condit
 
 
 def lemma_used(expr: sp.Expr, name: str) -> str:
-    """How the derivative of an inverse or a determinant in an expression is found, in words; "" without one."""
-    calls = [call for call in expr.atoms(*OF_MATRICES) if call.matrix == name]
-    if calls and isinstance(expr, inverse):
-        return f", and multiply by {expr.inverse} from the left"
+    """How the derivative of a determinant in an expression is found, in words; "" without one."""
+    calls = [call for call in expr.atoms(*OF_MATRICES) if call.matrix == name and not isinstance(call, inverse)]
     return " with Jacobi's formula" if calls else ""
 
 

@@ -33,7 +33,18 @@ from sympy.core.basic import Basic
 from symgrad.canonical import canonical
 from symgrad.engine.summation import deltas, multiplied_out
 from symgrad.notation import array_names, axis_name, name_of, parts_of
-from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Value, product_names
+from symgrad.steps import (
+    Differentiated,
+    Largest,
+    MatrixTotal,
+    MatrixValue,
+    Partial,
+    Record,
+    Step,
+    Subject,
+    Value,
+    product_names,
+)
 
 MOST_TERMS_CHANGED = 1
 """If folding or factoring changes more terms of a line at once, the line before it is shown too."""
@@ -218,7 +229,7 @@ def _reason(steps: Sequence[Step], *, has_shown_sources: bool) -> str:
 
 def _zero_unless(step: Step) -> list[str]:
     """Where a partial derivative is not zero, if a delta that multiplies all of it says so."""
-    if not isinstance(step.subject, Partial):
+    if not isinstance(step.subject, Partial) or isinstance(step.subject, Differentiated):
         return []
     pairs = [factor.args[:2] for factor in Mul.make_args(step.after) if isinstance(factor, KroneckerDelta)]
     return [f"0 unless {' and '.join(f'{i.label} = {j.label}' for i, j in pairs)}"] if pairs else []

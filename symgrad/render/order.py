@@ -24,7 +24,6 @@ from sympy.tensor.indexed import Idx
 from symgrad.engine.named_functions import clipped, named
 from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, absolute, reciprocal, root, selected, selection, where
-from symgrad.index_letters import fresh_letter
 from symgrad.matrix_functions import det, inverse, logdet
 from symgrad.notation import Array, axis_name, bound_indices, entry_of, sum_over
 from symgrad.piecewise import relation_of
@@ -33,9 +32,9 @@ from symgrad.render import tree
 from symgrad.render.factors import Factors, absorb_sign, bracketed, compose, powered
 from symgrad.render.matrix_order import MATRICES, norm, squared
 from symgrad.render.sort_keys import Keys
-from symgrad.render.symbols import Vocabulary
+from symgrad.render.symbols import Vocabulary, summed_index
 from symgrad.special_functions import position_of
-from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Subject, Total, Value
+from symgrad.steps import Differentiated, Largest, MatrixTotal, MatrixValue, Partial, Subject, Total, Value
 
 
 def ordered(expr: Basic, names: Vocabulary, *, matrix: bool | None = None, as_written: bool = False) -> tree.Node:
@@ -56,6 +55,11 @@ def left_side(subject: Subject | Largest, program: Program, names: Vocabulary) -
     match subject:
         case Value(expr) | Largest(expr):
             return ordered(expr, names)
+        case Differentiated(of, wrt):
+            matrix = program.arrays[program.definitions[of.base.name].rhs.matrix]
+            k = summed_index(of, program, wrt.indices)
+            slope = tree.Slope(tree.Leaf(of.base[k, of.indices[1]]), tree.Leaf(wrt))
+            return tree.Summed((k,), tree.Times((tree.Leaf(matrix[of.indices[0], k]), slope)))
         case Partial(of, wrt):
             return tree.Slope(ordered(of, names), ordered(wrt, names))
         case Total(wrt):
@@ -68,10 +72,9 @@ def left_side(subject: Subject | Largest, program: Program, names: Vocabulary) -
 
 def defining(entry: sp.Indexed, call: inverse, program: Program, names: Vocabulary) -> tuple[tree.Node, tree.Node]:
     """The sides of the equation that defines an inverse, ``sum_k a_ik b_kj = delta_ij``."""
-    matrix = program.arrays[call.matrix]
     i, j = entry.indices
-    k = fresh_letter(program.axis[matrix.axes[0].name], {str(i.label), str(j.label)}, bound=True)
-    total = sum_over(matrix[i, k] * entry.base[k, j], [k])
+    k = summed_index(entry, program)
+    total = sum_over(program.arrays[call.matrix][i, k] * entry.base[k, j], [k])
     return ordered(total, names, as_written=True), ordered(sp.KroneckerDelta(i, j), names)
 
 

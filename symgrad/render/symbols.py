@@ -16,7 +16,7 @@ from symgrad.index_letters import fresh_letter
 from symgrad.names import CONVENTIONAL_LETTERS, Word, look, look_same_in_lower_case, word
 from symgrad.notation import Array, axis_name, parts_of
 from symgrad.program import Program
-from symgrad.steps import Largest, Partial, Record, Statement, Step, Total, Value
+from symgrad.steps import Differentiated, Largest, Partial, Record, Statement, Step, Total, Value
 
 WORDS = ("a", "A", "I")  # names that are also English words
 KRONECKER = Word("delta", greek=True)
@@ -203,6 +203,12 @@ def table_entry(array: Array, program: Program) -> Expr:
     return array[tuple(indices)]
 
 
+def summed_index(entry: Indexed, program: Program, taken: Iterable[Idx] = ()) -> Idx:
+    """The index of the sum over the products of the entries of a matrix and its inverse, which has ``entry``."""
+    letters = {str(index.label) for index in (*entry.indices, *taken)} | program.entry_letters
+    return fresh_letter(program.axis[axis_name(entry.indices[0])], letters, bound=True)
+
+
 def axis_rows(
     record: Record, evaluation: Record | None, names: Vocabulary, facts: Iterable[Statement] = ()
 ) -> tuple[AxisRow, ...]:
@@ -210,7 +216,7 @@ def axis_rows(
     program = record.program
     steps = (*record.steps, *(evaluation.steps if evaluation else ()))
     used: dict[str, dict[str, None]] = {axis.name: {} for axis in program.axes}
-    written: list[Basic] = [part for step in steps for part in _expressions(step)]
+    written: list[Basic] = [part for step in steps for part in _expressions(step, program)]
     written += [table_entry(array, program) for array in program.arrays.values()]
     written += [side for a in program.assumptions for side in (a.lhs, a.rhs)]
     written += [side for fact in facts for pair in ((fact.left, fact.right), *fact.given) for side in pair]
@@ -223,11 +229,13 @@ def axis_rows(
     )
 
 
-def _expressions(step: Step) -> list[Basic]:
+def _expressions(step: Step, program: Program) -> list[Basic]:
     """The expressions on both sides of a line."""
     match step.subject:
         case Value(expr):
             return [expr, step.after]
+        case Differentiated(of, wrt):
+            return [of, wrt, summed_index(of, program, wrt.indices), step.after]
         case Largest(entry, over):
             return [entry, *over, step.after]
         case Partial(of, wrt):

@@ -20,7 +20,7 @@ from symgrad.check.proof import prove
 from symgrad.check.semantics import partial
 from symgrad.engine.derive import derive_record
 from symgrad.matrix_functions import OF_MATRICES
-from symgrad.steps import Record
+from symgrad.steps import Differentiated, Record
 
 
 def record_of(function: Callable[..., Any], shapes: str, wrt: str) -> Record:
@@ -56,6 +56,22 @@ def test_false_lines_are_refuted(record: Record) -> None:
             assert prove(replace(record, steps=tuple(steps))).marks[position].level == Level.WRONG
             tried += 1
     assert tried > 1
+
+
+def test_the_differentiated_equation_is_a_line_of_its_own() -> None:
+    position, step = next((n, s) for n, s in enumerate(QUADRATIC.steps) if isinstance(s.subject, Differentiated))
+    assert prove(QUADRATIC).marks[position].level == Level.EVERY_SHAPE
+    assert step.number in QUADRATIC.steps[position + 1].cites
+    (delta,), (entry,) = step.after.atoms(KroneckerDelta), step.after.atoms(Indexed)
+    first, last = delta.args
+    turned = step.after.xreplace({entry: entry.base[entry.indices[::-1]]})
+    for wrong in (-step.after, step.after / delta, turned, 2 * step.after):
+        steps = [*QUADRATIC.steps[:position], replace(step, after=wrong), *QUADRATIC.steps[position + 1 :]]
+        assert prove(replace(QUADRATIC, steps=tuple(steps))).marks[position].level == Level.WRONG
+    foreign = replace(step, subject=replace(step.subject, of=QUADRATIC.program.arrays["X"][first, last]))
+    steps = [*QUADRATIC.steps[:position], foreign, *QUADRATIC.steps[position + 1 :]]
+    mark = prove(replace(QUADRATIC, steps=tuple(steps))).marks[position]
+    assert mark.level == Level.WRONG and "is not an entry of an inverse" in mark.detail
 
 
 @pytest.mark.parametrize("numbers", [Reals(1, 0), Field(1, 0)], ids=["reals", "field"])

@@ -299,10 +299,9 @@ class ExactLines:
     def _meaning(self, subject: IndexSubject, at: Mapping[Idx, int]) -> Expr:
         if isinstance(subject, Value):
             return self._instance.entry(subject.expr, at)
-        position = tuple(at[i] for i in indices_of(subject.wrt))
         if isinstance(subject, Partial):
-            return self._instance.derivative(subject.of, at, self._instance.symbol(name_of(subject.wrt), position))
-        return self._adjoint(name_of(subject.wrt), position)
+            return self._instance.partial(subject, at)
+        return self._adjoint(name_of(subject.wrt), tuple(at[i] for i in indices_of(subject.wrt)))
 
     def _adjoint(self, name: str, position: Position) -> Expr:
         """The chain rule for one entry, in the adjoints of the nodes that use it."""

@@ -22,6 +22,7 @@ from symgrad.notation import axis_name, bound_indices, indices_of, name_of
 from symgrad.piecewise import cases
 from symgrad.program import Program
 from symgrad.special_functions import position_of
+from symgrad.steps import Differentiated, Partial
 
 Position = tuple[int, ...]
 
@@ -60,10 +61,7 @@ class Instance:
         """An index expression at given values of its free indices."""
         if isinstance(expr, Indexed) or (isinstance(expr, Symbol) and not expr.is_integer):
             name = name_of(expr)
-            position = tuple(values[i] for i in indices_of(expr))
-            if name in self._written_out:
-                return self.definition(self.program.definitions[name], position)
-            return self.symbol(name, position)
+            return self._entry_at(name, tuple(values[i] for i in indices_of(expr)))
         if isinstance(expr, Symbol):
             return Integer(self.sizes[expr.name])
         if isinstance(expr, KroneckerDelta):
@@ -87,16 +85,19 @@ class Instance:
         # SymPy simplifies the root of a square; at a size of 1, a sum of squares is one square.
         return real(expr.func(*(self.entry(arg, values) for arg in expr.args))) if expr.args else expr
 
+    def _entry_at(self, name: str, position: Position) -> Expr:
+        """An entry of an array; its definition if the array is written out."""
+        if name in self._written_out:
+            return self.definition(self.program.definitions[name], position)
+        return self.symbol(name, position)
+
     def _of_matrix(self, call: Expr, position: Sequence[int]) -> Expr:
         """An entry of an inverse as a cofactor over the determinant; a determinant, or log(det**2)/2, in entries."""
-        definition = self.program.definitions.get(call.matrix)
         axis = self.program.arrays[call.matrix].axes[0].name
         every = tuple(range(self.sizes[axis]))
 
         def at(row: int, column: int) -> Expr:
-            if definition and call.matrix in self._written_out:
-                return self.definition(definition, (row, column))
-            return self.symbol(call.matrix, (row, column))
+            return self._entry_at(call.matrix, (row, column))
 
         def minor(rows: Position, columns: Position) -> Expr:
             """A determinant of rows and columns, by the cofactors of its first row."""
@@ -130,6 +131,19 @@ class Instance:
             return self._slope(self.entry(of, values), wrt)
         position = tuple(values[i] for i in indices_of(of))
         return self._slope(self.definition(definition, position), wrt)
+
+    def partial(self, subject: Partial, values: Mapping[Idx, int]) -> Expr:
+        """The meaning of a partial derivative, or of a matrix times the derivative of its inverse, at given indices."""
+        wrt = self.symbol(name_of(subject.wrt), tuple(values[i] for i in indices_of(subject.wrt)))
+        if not isinstance(subject, Differentiated):
+            return self.derivative(subject.of, values, wrt)
+        definition = self.program.definitions[name_of(subject.of)]
+        row, column = (values[i] for i in subject.of.indices)
+        terms = (
+            self._entry_at(definition.rhs.matrix, (row, k)) * self._slope(self.definition(definition, (k, column)), wrt)
+            for k in range(self.sizes[axis_name(subject.of.indices[0])])
+        )
+        return Add(*terms)
 
     def _slope(self, expr: Expr, wrt: Symbol) -> Expr:
         """The derivative of a scalar expression with respect to a symbol; all of them are computed at once."""

@@ -152,9 +152,7 @@ class TrueValues:
         return result
 
     def _partial(self, subject: Partial, values: Mapping[Idx, int]) -> Array:
-        position = tuple(values[i] for i in subject.wrt.indices) if subject.wrt.is_Indexed else ()
-        wrt = self._instance.symbol(name_of(subject.wrt), position)
-        return self.evaluator.over(self._instance.derivative(subject.of, values, wrt), ())
+        return self.evaluator.over(self._instance.partial(subject, values), ())
 
     def _over(self, letters: tuple[Idx, ...], value: Callable[[tuple[int, ...]], Array]) -> Array:
         """An array from its entries."""
