@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 from symgrad.array.loss import Loss, Traced
 from symgrad.documents import Documents
 from symgrad.engine.derive import derive_record
-from symgrad.engine.tangents import tangent_program
 from symgrad.equations import Assumption
 from symgrad.errors import InputError, SymgradError, UnsupportedError, nested
 from symgrad.losses import CATALOGUE, ready_made
 from symgrad.program import Program
-from symgrad.results import ClosedForm, Jacobian, closed_form_words
+from symgrad.results import ClosedForm, Jacobian, closed_form_words, tangent_program
 from symgrad.steps import Step
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The closed forms, proof and evaluation of a derivation, with their display in notebooks.
+"""The closed forms, proof, evaluation and Jacobians of a derivation, with their display in notebooks.
 
 HTML and LaTeX are imported on first use: only notebooks need them.
 """
@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain, count
 from warnings import warn
 
-from sympy import Expr, MatrixSymbol, Symbol
+from sympy import Add, Expr, MatrixSymbol, Symbol
 from sympy.core.basic import Basic
 
 from symgrad.check.marks import Level, Mark, ProofReport
 from symgrad.check.proof import prove
-from symgrad.errors import RefutedError, UndefinedWarning, nested
-from symgrad.notation import Array, entry_of, indices_of, name_of, replaced
+from symgrad.equations import node
+from symgrad.errors import InputError, RefutedError, UndefinedWarning, nested
+from symgrad.facts import in_closed_forms
+from symgrad.names import is_alike
+from symgrad.notation import Array, entry_of, indices_of, name_of, replaced, sum_over
+from symgrad.program import Program
 from symgrad.render.phrases import lines_are
 from symgrad.render.text import expression_text, name_text, step_text
 from symgrad.steps import Convention, MatrixValue, Partial, Record, Step
@@ -239,3 +244,43 @@ class Evaluation(Lines):
 
     def __repr__(self) -> str:
         return f"<what the code of {self.record.program.name} evaluates: {len(self.steps)} lines>"
+
+
+def tangent_program(record: Record, wrt: Sequence[str]) -> tuple[Program, dict[str, str]]:
+    """A program with the forward equations of a layer, its gradients with respect to ``wrt`` as equations, and the sum
+    of the products of their entries and tangents; and the names of these gradients by input.
+
+    Raises ``InputError`` for a loss, and for an array whose gradient the record does not have.
+    """
+    program = record.program
+    if not program.upstream:
+        raise InputError(f"{program.name} is a loss: only a layer (@symgrad.layer) has a Jacobian")
+    if unknown := [name for name in wrt if name not in record.gradients]:
+        raise InputError(f"{program.name}: no gradient with respect to {unknown[0]}; wrt is {', '.join(record.wrt)}")
+    names = {*program.arrays, *program.axis, *program.printed.values()}
+    equations = [e for e in program.equations if e.name != program.output]
+    tangents: list[Array] = []
+    terms = []
+    gradients: dict[str, str] = {}
+    for name in wrt:
+        closed = record.gradients[name]
+        tangents.append(Array(_unused(f"{name}dot", names), closed.array.axes))
+        gradients[name] = _unused(f"d{name}", {*names, *(t.name for t in tangents)})
+        names |= {tangents[-1].name, gradients[name]}
+        indices = tuple(getattr(closed.entry, "indices", ()))
+        entry = Array(gradients[name], closed.array.axes)[indices]
+        equations.append(node(entry, in_closed_forms(closed.index, record)))
+        terms.append(sum_over(tangents[-1][indices] * entry, indices))
+    return replace(
+        program,
+        inputs=(*program.inputs, *tangents),
+        equations=(*equations, node(Array(program.output)[()], Add(*terms))),
+        summary=f"{program.summary or program.name}: the product of the Jacobian with a tangent",
+        facts=(),
+        about="",
+        upstream=(),
+    ), gradients
+
+
+def _unused(name: str, names: set[str]) -> str:
+    return next(new for new in chain((name,), (f"{name}{n}" for n in count(2))) if not is_alike(new, names))

@@ -44,7 +44,7 @@ ALLOWED = {
     "equations.py": "numbers for numbers, before anything was validated",
     "array/symbolic.py": "a condition that compares a size with itself, for 1",
     "engine/named_functions.py": "a function with a name for its formula, arguments untouched",
-    "engine/softmax_names.py": "quotients and logarithms for 1, to see whether others use the sum",
+    "engine/named_arrays.py": "quotients and logarithms for 1, to see whether others use the sum",
     "names.py": "in text, an accent for its name",
     "piecewise.py": "an absolute value for 0, to decide a comparison",
     "check/numeric/instantiation.py": "scalar symbols: sums are written term by term, no index is left",

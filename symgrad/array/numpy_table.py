@@ -22,10 +22,9 @@ from symgrad.array.elementwise import (
 )
 from symgrad.array.graph import Kind, Node, in_order, is_number, operand, shown
 from symgrad.array.indexing import ARRANGEMENTS, GATHER, entrywise
-from symgrad.array.linear_algebra import LINEAR_ALGEBRA
+from symgrad.array.linear_algebra import LINEAR_ALGEBRA, PLACES, TRIANGLE, TRIANGLES
 from symgrad.array.products import PRODUCTS
 from symgrad.array.reductions import REDUCTIONS
-from symgrad.array.triangles import PLACES, TRIANGLE, TRIANGLES
 from symgrad.errors import UnsupportedError
 from symgrad.functions import where
 

@@ -12,10 +12,9 @@ from sympy import Expr, S
 from symgrad.array.elementwise import value_of
 from symgrad.array.graph import Kind, Node, Trace, current, shown, size
 from symgrad.array.indexing import LabelIndex, Positions, subscript
-from symgrad.array.linear_algebra import LINEAR_ALGEBRA
+from symgrad.array.linear_algebra import LINEAR_ALGEBRA, places_of
 from symgrad.array.numpy_table import FUNCTIONS, REFUSED, call, is_boolean, name_of, refusal
 from symgrad.array.source_location import located, numpys_function, users_frames
-from symgrad.array.triangles import places_of
 from symgrad.errors import UnsupportedError
 from symgrad.functions import equal
 from symgrad.notation import Axis

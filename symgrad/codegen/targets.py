@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from symgrad.codegen.identifiers import RESERVED
-from symgrad.codegen.layer_module import FUNCTIONS, layer_module
-from symgrad.codegen.numpy_module import ROWS, module
+from symgrad.codegen.numpy_module import FUNCTIONS, ROWS, layer_module, module
 from symgrad.codegen.scalar_module import scalar_module
 from symgrad.errors import InputError
 from symgrad.facts import check_sizes

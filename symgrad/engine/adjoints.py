@@ -11,7 +11,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.engine.assume import is_symmetric, oriented, turned, use
 from symgrad.engine.differentiate import kinks
 from symgrad.engine.fold import fold
-from symgrad.engine.named_products import with_products
+from symgrad.engine.named_arrays import with_products
 from symgrad.engine.partials import cancelled, contribution, divided_by, lemma_used, simplify, units
 from symgrad.engine.rules import Rule
 from symgrad.engine.summation import ordered_sums

@@ -18,10 +18,9 @@ from sympy.core.basic import Basic
 from symgrad.budget import Budget, OverBudget, within
 from symgrad.engine.adjoints import derive_adjoint, users, write_closed_form
 from symgrad.engine.differentiate import check_known
-from symgrad.engine.matrix_factoring import plainest_matrix
-from symgrad.engine.matrix_form import obstacle, to_matrix
+from symgrad.engine.matrix_form import obstacle, plainest_matrix, to_matrix
+from symgrad.engine.named_arrays import with_softmaxes
 from symgrad.engine.partials import has_inverse
-from symgrad.engine.softmax_names import with_softmaxes
 from symgrad.engine.writer import Writer
 from symgrad.errors import InputError, UnsupportedError, nested
 from symgrad.names import alike_in_print, is_alike, same_look

@@ -1,4 +1,4 @@
-"""Inverses, determinants and linear systems: their equations, and what is refused."""
+"""Inverses, determinants, linear systems, positions and triangles: their equations, and what is refused."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.special
 
 import symgrad
+from symgrad.array import softmax
+from symgrad.array.expression import parse
 from symgrad.check.marks import Level
+from symgrad.codegen import compile_source
 from symgrad.errors import ProgramError, UnsupportedError
+from symgrad.evidence.generated_code import arguments
 from symgrad.matrix_functions import inverse
 
 SIZES = {"N": 6, "D": 3, "H": 2}
@@ -181,3 +186,153 @@ def test_shapes_are_checked(function: Callable[..., Any], words: str) -> None:
 def test_what_has_no_rule_says_what_to_write(function: Callable[..., Any], words: str) -> None:
     with pytest.raises(UnsupportedError, match=words):
         _ = symgrad.loss(shapes="X: D D")(function).program()
+
+
+Array = Any
+HEAD = "Q: T D, K: T D, V: T E, R: T E"
+
+
+def causal(Q: Array, K: Array, V: Array, R: Array) -> Any:
+    T = Q.shape[0]
+    S = Q @ K.T / np.sqrt(Q.shape[1])
+    mask = np.arange(T)[:, None] >= np.arange(T)
+    S = np.where(mask, S, -np.inf)
+    A = softmax(S, axis=1)
+    return np.sum(R * (A @ V))
+
+
+def causal_by_a_triangle(Q: Array, K: Array, V: Array, R: Array) -> Any:
+    T = Q.shape[0]
+    mask = np.tril(np.ones((T, T), dtype=bool))
+    return np.sum(R * (softmax(np.where(mask, Q @ K.T, -np.inf), axis=-1) @ V))
+
+
+def causal_by_what_is_left_out(Q: Array, K: Array, V: Array, R: Array) -> Any:
+    T = Q.shape[0]
+    return np.sum(R * (scipy.special.softmax(np.where(np.triu(np.ones((T, T)), 1) > 0, -np.inf, Q @ K.T), axis=1) @ V))
+
+
+def causal_by_a_bias(Q: Array, K: Array, V: Array, R: Array) -> Any:
+    T = Q.shape[0]
+    bias = np.triu(np.full((T, T), -np.inf), k=1)
+    return np.sum(R * (softmax(Q @ K.T + bias, axis=-1) @ V))
+
+
+def causal_by_a_large_number(Q: Array, K: Array, V: Array, R: Array) -> Any:
+    T = Q.shape[0]
+    return np.sum(R * (softmax(np.where(np.tri(T) == 1, Q @ K.T, -1e9), axis=-1) @ V))
+
+
+def window(Q: Array, K: Array, V: Array, R: Array) -> Any:
+    i = np.arange(Q.shape[0])
+    return np.sum(R * (softmax(np.where((i[:, None] >= i) & (i[:, None] - i < 2), Q @ K.T, -np.inf)) @ V))
+
+
+def stack(Z: Array, R: Array) -> Any:
+    i = np.arange(Z.shape[1])
+    scores = np.where(i[:, None] >= i, Z, -np.inf)
+    return np.sum(R * softmax(scores / 2 + 1, axis=-1))
+
+
+def padding(Z: Array, R: Array, lengths: Array) -> Any:
+    kept = np.arange(Z.shape[1]) < lengths[:, None] + 1
+    return np.sum(R * np.exp(scipy.special.log_softmax(np.where(kept, Z, -np.inf), axis=1)))
+
+
+def log_sum(Z: Array) -> Any:
+    i = np.arange(Z.shape[0])
+    return np.sum(scipy.special.logsumexp(np.where(i[:, None] >= i, Z, -np.inf), axis=1))
+
+
+LOSSES: dict[str, tuple[Callable[..., Any] | str, str, str]] = {
+    **{f.__name__: (f, HEAD, "Q K V") for f in (causal, causal_by_a_triangle, causal_by_what_is_left_out)},
+    **{f.__name__: (f, HEAD, "Q K V") for f in (causal_by_a_bias, causal_by_a_large_number, window)},
+    "stack": (stack, "Z: B T T, R: B T T", "Z"),
+    "padding": (padding, "Z: N T, R: N T, lengths: N count", "Z"),
+    "log_sum": (log_sum, "Z: T T", "Z"),
+    "positions": ("sum((x - w * arange(T))**2) + sum(arange(T)[:, None] * A)", "x: T, w: scalar, A: T T", "w A"),
+    "decay": ("sum(exp(-abs(arange(T)[:, None] - arange(T)) / s) * A)", "A: T T, s: scalar positive", "A s"),
+    "triangles": ("sum((tril(A, -1) @ x)**2) + sum(triu(A, 2)**2) + sum(tril(A) @ x)", "A: T T, x: T", "A x"),
+    "of ones": ("sum(tri(T) @ x * r) + r @ triu(np.ones((T, T))) @ x", "x: T, r: T", "x"),
+    "diagonal": ("sum((arange(T)[:, None] == arange(T)) * A)", "A: T T", "A"),
+    "not of the diagonal": ("sum((arange(T)[:, None] != arange(T)) * A**2)", "A: T T", "A"),
+    "like": (
+        "sum(np.full_like(A, 2.5) * A * np.ones_like(A) + np.zeros_like(A)) + sum(np.full((T, T), 3) * A)",
+        "A: T T",
+        "A",
+    ),
+    "running sums": ("sum(r * X.cumsum(axis=1)) + sum(np.cumsum(x)**2)", "X: N T, r: N T, x: T", "X x"),
+    "one sample": ("-sum(y * log_softmax(z))", "z: T, y: T distribution", "z"),
+    "several maxima": ("X.max() + sum(np.min(Z, axis=(1, 2))**2)", "X: N D, Z: N D E", "X Z"),
+    "two axes": ("sum((arange(N)[:, None] < arange(T)) * X)", "X: N T", "X"),
+}
+
+
+BY_LOOPS = ("causal", "decay", "two axes")
+
+
+def loss_of(name: str) -> Any:
+    function, shapes, wrt = LOSSES[name]
+    return parse(function, shapes, wrt) if isinstance(function, str) else symgrad.loss(shapes=shapes, wrt=wrt)(function)
+
+
+def inputs_of(loss: Any, program: Any) -> dict[str, Any]:
+    rng, sizes = np.random.default_rng(0), {"B": 2, "N": 4, "T": 3, "D": 2, "E": 2}
+    inputs = {a.name: rng.standard_normal([sizes[axis.name] for axis in a.axes]) for a in program.inputs}
+    inputs |= {"lengths": np.array([0.0, 1, 2, 5])} if "lengths" in inputs else {}
+    inputs |= {"y": np.array([0.2, 0.3, 0.5])} if "y" in inputs else {}
+    inputs |= {a.name: np.abs(inputs[a.name]) + 0.3 for a in program.inputs if a.positive}
+    return arguments(loss, program, inputs)
+
+
+@pytest.mark.numba
+@pytest.mark.parametrize("name", LOSSES)
+def test_it_is_proved_at_every_shape_and_runs_in_every_target(name: str) -> None:
+    loss = loss_of(name)
+    derivation = symgrad.derive(loss)
+    assert derivation.prove().counts.keys() <= {"definition", "every shape"}
+    assert derivation.evaluation.prove().ok
+    inputs = inputs_of(loss, derivation.program)
+    sizes = {axis.name: {"B": 2, "N": 4, "T": 3, "D": 2, "E": 2}[axis.name] for axis in derivation.program.axes}
+    scalar = compile_source(derivation.to_source("f", target="scalar", sizes=sizes), "f")
+    places = [list(inputs).index(name) for name in loss.wrt]
+    with np.errstate(all="raise", under="ignore"):
+        value, gradients = derivation.to_numpy()(*inputs.values())
+    assert symgrad.check_grad(loss.function, lambda *_: (value, list(gradients)), *inputs.values(), wrt=places).ok
+    for function in (scalar, *([derivation.to_numba()] if name in BY_LOOPS else [])):
+        other, more = function(*inputs.values())
+        assert other == pytest.approx(value, rel=1e-12)
+        for one, two in zip(gradients, more, strict=True):
+            np.testing.assert_allclose(one, two, rtol=1e-10, atol=1e-13)
+    for page in (derivation.to_text("index", steps="all"), derivation.to_latex(), derivation.to_mathml()):
+        assert "position" not in page.replace("the position of an index", "")
+
+
+def test_causal_attention_reads_as_in_textbooks() -> None:
+    text = symgrad.derive(loss_of("causal")).to_text()
+    assert "mask_tu = [t ≥ u]" in text and "G_S = ∂L/∂S = A ⊙ (G_A − (A ⊙ G_A) 1_T 1_Tᵀ)" in text
+
+
+def test_positions_count_from_zero_where_letters_count_from_one() -> None:
+    assert "∂L/∂w = 2 Σ_t (t − 1) (w (t − 1) − x_t)" in symgrad.derive(loss_of("positions")).to_text()
+
+
+def test_large_logits_under_a_mask_do_no_harm() -> None:
+    Z = np.where(np.tri(3) == 1, 1.0, 5000.0)
+    value, gradients = symgrad.derive(loss_of("log_sum")).to_numpy()(Z)
+    assert value == pytest.approx(log_sum(Z)) and np.all(np.isfinite(gradients.Z))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("sum(np.where(X > 0, X, -np.inf))", "-inf has a meaning in a softmax"),
+        ("sum(softmax(np.maximum(np.where(X > 0, X, -np.inf), 0)))", "maximum of -inf has no rule"),
+        ("sum(softmax(np.where(X > 0, X, -np.inf) * X))", "\\* of -inf has no rule"),
+        ("sum(tril(x))", "tril of x .*takes a matrix"),
+        ("sum(np.arange(2, T) * x)", "must start at 0"),
+    ],
+)
+def test_what_has_no_rule_says_so(text: str, words: str) -> None:
+    with pytest.raises(UnsupportedError, match=words):
+        symgrad.derive(parse(text, "X: N T, x: T", "X x" if "x" in text.replace("max", "") else "X"))

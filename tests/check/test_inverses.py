@@ -13,7 +13,7 @@ from sympy import Indexed, KroneckerDelta, Sum
 import symgrad
 from symgrad.check.marks import Level
 from symgrad.check.normal_form.translation import Normaliser
-from symgrad.check.numeric.elimination import inverted
+from symgrad.check.numeric.evaluate import inverted
 from symgrad.check.numeric.fields import Field, OutsideDomain, Reals
 from symgrad.check.numeric.instantiation import Instance
 from symgrad.check.proof import prove

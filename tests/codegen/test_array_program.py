@@ -360,7 +360,7 @@ def test_an_axis_stands_where_it_is_asked_for(node: Node) -> None:
 
 def test_emitted_text_is_handled_by_emitters_and_writers_alone() -> None:
     handlers = {"python_source", "numpy_emitter", "module_frame", "numpy_module", "scalar_module"}
-    handlers |= {"layer_module", "loop_emitter", "loop_kernels", "loop_module"}
+    handlers |= {"loop_emitter", "loop_kernels", "loop_module"}
     found = {path.stem for path in CODEGEN.glob("*.py") if "import python_source" in path.read_text(encoding="utf-8")}
     assert found | {"python_source"} == handlers
     everywhere = [p for p in CODEGEN.parent.rglob("*.py") if p.parent != CODEGEN]

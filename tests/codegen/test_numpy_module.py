@@ -1,7 +1,8 @@
-"""Functions of the NumPy target: rows in blocks, what comes before and after them, and lines that are split."""
+"""The module of the NumPy target: blocks of rows, lines that are split, and the two functions of a layer."""
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 
 import symgrad
-from symgrad.array import relu, softmax
+from symgrad import InputError, check_grad, derive, layer
+from symgrad.array import gelu, relu, sigmoid, softmax
 from symgrad.codegen.numpy_module import Body, module
 from symgrad.codegen.runtime import _called
+from symgrad.codegen.targets import LayerFunctions
 from symgrad.steps import Record
 
 PROGRAMS: dict[str, tuple[Callable[..., Any], str, str]] = {
@@ -80,3 +83,137 @@ def test_the_program_is_proved_as_it_is_written() -> None:
     (*parts, _) = names = [assign.name for assign in body.lowered.program]
     assert "part1" in parts and len({*names}) == len(names)
     assert len(names) == sum(" = " in line.code for line in body.lines)
+
+
+SIZES = {"N": 4, "D": 3, "H": 5, "T": 4, "S": 6, "C": 2, "V": 7}
+
+
+def _layer_norm(X: Any, gamma: Any, beta: Any, eps: Any = 1e-5) -> Any:
+    mu = np.mean(X, axis=1, keepdims=True)
+    v = np.mean((X - mu) ** 2, axis=1, keepdims=True)
+    return gamma * (X - mu) / np.sqrt(v + eps) + beta
+
+
+def _two(X: Any, W: Any) -> Any:
+    A = X @ W
+    return np.tanh(A), A.T
+
+
+def _summed(X: Any, W: Any) -> Any:
+    return np.sum(np.exp(X @ W), axis=1)
+
+
+LAYERS = {
+    "linear": layer("X: N D, W: D H, b: H")(lambda X, W, b: X @ W + b),
+    "layer norm": layer("X: N D, gamma: D, beta: D, eps: scalar positive", "X gamma beta")(_layer_norm),
+    "softmax": layer("Z: N C")(lambda Z: softmax(Z, axis=1)),
+    "attention": layer("Q: T D, K: S D, V: S H")(lambda Q, K, V: softmax(Q @ K.T / np.sqrt(K.shape[1]), axis=1) @ V),
+    "gelu": layer("X: N D")(lambda X: gelu(X)),
+    "gated": layer("X: N D, W: D H, V: D H")(lambda X, W, V: X @ W * sigmoid(X @ W) * (X @ V)),
+    "two outputs": layer("X: T D, W: D H")(_two),
+    "the input": layer("X: N D")(lambda X: X),
+    "summed": layer("X: N D, W: D H")(_summed),
+    "a number": layer("X: N D, w: D")(lambda X, w: np.mean(X @ w)),
+}
+
+
+def _arrays(functions: LayerFunctions, of: Any) -> tuple[list[np.ndarray], list[Any]]:
+    """Random inputs of a layer, and upstream gradients."""
+    program, rng = of.program(), np.random.default_rng(0)
+    upstream = [gradient for _, gradient in program.upstream]
+    shapes = {a.name: tuple(SIZES[axis.name] for axis in a.axes) for a in program.inputs}
+    arrays = {name: np.abs(rng.normal(size=s)) if name == "eps" else rng.normal(size=s) for name, s in shapes.items()}
+    values = {name: value if value.ndim else float(value) for name, value in arrays.items()}
+    return [v for n, v in values.items() if n not in upstream], [values[n] for n in upstream]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_backward_gives_the_slopes_of_forward(name: str) -> None:
+    of = LAYERS[name]
+    functions = derive(of).to_numpy(check=False)
+    inputs, upstream = _arrays(functions, of)
+    outputs, _ = functions.forward(*inputs)
+    each = outputs if len(upstream) > 1 else (outputs,)
+    expected = of(*inputs)
+    for one, other in zip(each, expected if len(upstream) > 1 else (expected,), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+
+    def value(*inputs: Any) -> Any:
+        outputs = of(*inputs)
+        each = outputs if len(upstream) > 1 else (outputs,)
+        return sum(np.sum(o * g) for o, g in zip(each, upstream, strict=True))
+
+    def gradients(*inputs: Any) -> Any:
+        return functions.backward(functions.forward(*inputs)[1], *upstream)
+
+    wrt = [n for n, array in enumerate(of.program().inputs) if array.name in of.wrt]
+    assert check_grad(value, gradients, *inputs, wrt=wrt).ok
+
+
+def test_nothing_is_computed_twice_and_nothing_saved_that_backward_does_not_need() -> None:
+    functions = derive(LAYERS["softmax"]).to_numpy(check=False)
+    _, saved = functions.forward(np.zeros((2, 3)))
+    assert saved._fields == ("O", "N", "C")
+    source = derive(LAYERS["softmax"]).to_source(check=False)
+    assert "np.exp" not in source.partition("def backward")[2].partition("\n\n\n")[0]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_no_argument_changes_and_no_result_is_an_argument(name: str) -> None:
+    of = LAYERS[name]
+    functions = derive(of).to_numpy(check=False)
+    inputs, upstream = _arrays(functions, of)
+    before = [np.array(value) for value in (*inputs, *upstream)]
+    outputs, saved = functions.forward(*inputs)
+    kept = [np.array(value) for value in saved]
+    gradients = functions.backward(saved, *upstream)
+    again = functions.backward(saved, *upstream)
+    for old, new in zip(before, (*inputs, *upstream), strict=True):
+        np.testing.assert_array_equal(old, new)
+    for old, new in zip(kept, saved, strict=True):
+        np.testing.assert_array_equal(old, new)
+    for one, other in zip(gradients, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+    results = [*gradients, *(outputs if len(upstream) > 1 else (outputs,))]
+    for result in results:
+        assert not any(np.shares_memory(result, given) for given in (*inputs, *upstream))
+
+
+def test_an_upstream_gradient_of_another_shape_is_refused() -> None:
+    functions = derive(LAYERS["linear"]).to_numpy(check=False)
+    output, saved = functions.forward(np.ones((4, 3)), np.ones((3, 5)), np.ones(5))
+    with pytest.raises(ValueError, match=r"dO: expected the shape of the output, \(4, 5\), got \(5,\)"):
+        functions.backward(saved, output[0])
+    with pytest.raises(ValueError, match=r"dO: expected real numbers, got dtype complex128"):
+        functions.backward(saved, output * 1j)
+
+
+def test_single_precision_stays_and_half_precision_is_computed_in_it() -> None:
+    functions = derive(LAYERS["layer norm"]).to_numpy(check=False)
+    for dtype in (np.float32, np.float16):
+        X, gamma = np.arange(12, dtype=dtype).reshape(4, 3), np.ones(3, dtype)
+        output, saved = functions.forward(X, gamma, gamma)
+        gradients = functions.backward(saved, np.ones_like(X))
+        assert output.dtype == np.float32 and {g.dtype for g in gradients} == {np.dtype(np.float32)}
+        assert all(g.dtype == np.float32 for g in functions.backward(saved, np.ones(X.shape)))
+
+
+def test_what_is_saved_can_be_pickled_by_its_module(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "generated_softmax.py").write_text(derive(LAYERS["softmax"]).to_source(check=False), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    import generated_softmax
+
+    _, saved = generated_softmax.forward(np.zeros((2, 3)))
+    again = pickle.loads(pickle.dumps(saved))
+    np.testing.assert_allclose(generated_softmax.backward(again, np.ones((2, 3))).Z, 0, atol=1e-15)
+
+
+def test_other_targets_and_names_are_refused() -> None:
+    derivation = derive(LAYERS["linear"])
+    for target in ("numba", "scalar"):
+        with pytest.raises(InputError, match=f"the target {target} writes losses; use numpy"):
+            derivation.to_source(target=target, sizes={"N": 1, "D": 1, "H": 1} if target == "scalar" else None)
+    with pytest.raises(InputError, match="the target numba writes losses"):
+        derivation.to_numba()
+    with pytest.raises(InputError, match="are called forward and backward"):
+        derivation.to_source("linear")

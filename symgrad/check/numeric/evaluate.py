@@ -34,8 +34,7 @@ from symgrad.budget import spend
 from symgrad.check.analyticity import is_positive
 from symgrad.check.normal_form.algebra import prime_powers
 from symgrad.check.normal_form.translation import EXPANSIONS
-from symgrad.check.numeric.elimination import inverted
-from symgrad.check.numeric.fields import Array, NumberSystem, OutsideDomain, OutsideField, Reals, is_missing
+from symgrad.check.numeric.fields import MISSING, Array, NumberSystem, OutsideDomain, OutsideField, Reals, is_missing
 from symgrad.check.semantics import instance
 from symgrad.functions import has_own_name, selected, selection, where
 from symgrad.matrix_functions import OF_MATRICES, det, inverse
@@ -307,3 +306,26 @@ def widest(program: Program, sizes: Mapping[str, int]) -> int:
     entries = {name: prod(sizes[axis.name] for axis in array.axes) for name, array in program.arrays.items()}
     used = {d.name: max((entries[name] for name in program.uses(d.name)), default=1) for d in program.ordered}
     return max(entries[d.name] * width(d.rhs) * used[d.name] for d in program.ordered)
+
+
+def inverted(matrix: Array, numbers: NumberSystem) -> tuple[Array, Array]:
+    """The inverse and the determinant of a matrix (levels first); ``OutsideDomain`` if a level has no inverse."""
+    levels, size = matrix.shape[:2]
+    if is_missing(matrix).any():
+        return np.full(matrix.shape, MISSING, dtype=object), np.full(levels, MISSING, dtype=object)
+    one = numbers.constant(Integer(1))[:levels]
+    work = np.concatenate([matrix, one[:, None, None] * np.eye(size, dtype=int)], axis=2)
+    determinant = one
+    for k in range(size):
+        pivot_row = max(range(k, size), key=lambda row: min(abs(work[:, row, k])))
+        if pivot_row != k:
+            work[:, [k, pivot_row]] = work[:, [pivot_row, k]]
+            determinant = -determinant
+        pivot = work[:, k, k]
+        determinant = numbers.reduce(determinant * pivot)
+        work[:, k] = numbers.reduce(work[:, k] * numbers.power(pivot, Integer(-1))[:, None])
+        for row in {*range(size)} - {k}:
+            change = numbers.reduce(work[:, row, k][:, None] * work[:, k])
+            total = numbers.reduce(work[:, row] - change)
+            work[:, row] = numbers.settled(total, np.maximum(abs(work[:, row]), abs(change)))
+    return work[:, :, size:], determinant
