@@ -30,6 +30,8 @@ RECORDS = {
     "twice_the_same_axis": 0.5,
     "one_hot_labels": 0.5,
     "margins": 0.3,
+    "matrices": 0.2,
+    "places": 0.2,
 }
 """The share of lines and kinds that is tried, by record."""
 

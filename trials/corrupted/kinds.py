@@ -113,7 +113,9 @@ def numbers_of_the_checker(line: Line) -> Iterator[Corruption]:
     after, t = line.step.after, line.entries[0]
     yield Corruption("plus a multiple of the primes", line.with_after(after + multiple * t), False)
     yield Corruption("times a size to the order", line.with_after(after * line.axes[0].size ** order), after == 0)
-    yield Corruption("an entry to the order + 1", line.with_after(after + t ** (order + 1) - t), t == 1)
+    yield Corruption(
+        "an entry to the order + 1", line.with_after(after + t ** (order + 1) - t), True if t == 1 else None
+    )
 
 
 def labels(line: Line) -> Iterator[Corruption]:

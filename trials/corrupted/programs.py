@@ -1,16 +1,18 @@
-"""The records whose lines are corrupted: the catalogue, and programs with features that the catalogue lacks."""
+"""The records whose lines are corrupted: the catalogue, and programs with features that it lacks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 from sympy import Sum, exp, log, sqrt
 
 import symgrad
 from symgrad import Array, Axis, Program, abbreviation, node, one_hot, symmetric
+from symgrad.array import softmax
 from symgrad.engine.derive import derive_record
 from symgrad.functions import absolute, maximum, selection
-from symgrad.losses import LOSSES
+from symgrad.losses import LAYERS, LOSSES
 from symgrad.steps import Record
 
 N, D, C = Axis("N"), Axis("D"), Axis("C")
@@ -83,6 +85,28 @@ def norms() -> Program:
     return Program("norms", (N, D), (u, v), equations, "L")
 
 
+@symgrad.loss(shapes="A: D D positive-definite, B: D D, x: D", wrt="A B x")
+def matrices(A: np.ndarray, B: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The inverse and determinant of a positive definite matrix, and a linear system."""
+    return x @ np.linalg.inv(A) @ x + np.linalg.slogdet(A)[1] + np.sum(np.linalg.solve(B, x) ** 2) + np.linalg.det(B)
+
+
+@symgrad.loss(shapes="Q: T D, K: T D, V: T D, G: T D", wrt="Q K V")
+def causal(Q: np.ndarray, K: np.ndarray, V: np.ndarray, G: np.ndarray) -> np.ndarray:
+    """Attention to the places before."""
+    before = np.arange(len(Q))[:, None] >= np.arange(len(K))
+    A = softmax(np.where(before, Q @ K.T, -np.inf), axis=1)
+    return np.sum(G * (A @ V))
+
+
+@symgrad.loss(shapes="X: T D, G: T T", wrt="X")
+def places(X: np.ndarray, G: np.ndarray) -> np.ndarray:
+    """A band, triangles, and sums up to each place."""
+    t = np.arange(len(X))
+    near = np.where(np.abs(t[:, None] - t) <= 1, X @ X.T * G, 0)
+    return np.sum(near**2) + np.sum(np.tril(G) * np.exp(np.triu(X @ X.T))) + np.sum(np.cumsum(X, axis=0) ** 3)
+
+
 PROGRAMS = {
     "scalars": (scalars, ("x", "y", "t", "v")),
     "three_way": (three_way, ("T", "u", "v")),
@@ -91,15 +115,20 @@ PROGRAMS = {
     "one_hot_labels": (one_hot_labels, ("Z",)),
     "margins": (margins, ("Z", "b")),
     "norms": (norms, ("u", "v")),
+    "matrices": (matrices.program, ("A", "B", "x")),
+    "causal": (causal.program, ("Q", "K", "V")),
+    "places": (places.program, ("X",)),
 }
 """Each with the arrays to differentiate with respect to."""
 
 
 def records() -> Iterator[tuple[str, Record]]:
-    """The records by name: for each loss, the derivation and its evaluation."""
+    """The records by name: for each loss, the derivation and its evaluation; the derivations of layers and programs."""
     for name in LOSSES:
         derivation = symgrad.derive(name)
         yield name, derivation.record
         yield f"{name}, as evaluated", derivation.evaluation.record
+    for layer in LAYERS:
+        yield layer, symgrad.derive(layer).record
     for name, (build, wrt) in PROGRAMS.items():
         yield name, derive_record(build(), wrt)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 from itertools import product
+from math import isqrt
 
 import mpmath
 from sympy import Add, E, Expr, Float, Function, Indexed, KroneckerDelta, Mul, NumberSymbol, Pow, Rational, Sum, Symbol
@@ -16,7 +17,9 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.functions import MEANINGS, selection
+from symgrad.matrix_functions import OF_MATRICES, inverse, logdet
 from symgrad.notation import Array, array_names, axis_name, bound_indices, free_indices
+from symgrad.special_functions import position_of
 from symgrad.steps import Record
 
 DIGITS = 100
@@ -44,6 +47,7 @@ class Values:
         self.sizes = dict(sizes)
         self._entries: dict[tuple[str, Place], mpmath.mpf] = {}
         self._sums: dict[tuple[Basic, Place], mpmath.mpf] = {}
+        self._inverses: dict[tuple[str, Place], mpmath.mpf] = {}
         self._adjoints = {array.name: name for name, array in record.adjoint_arrays.items()}
         draw = random.Random(f"{self._program.name}:{sorted(sizes.items())}:{seed}")
         for array in self._program.inputs:
@@ -64,6 +68,8 @@ class Values:
                 row = [(name, (*place[:-1], k)) for k in range(self.sizes[array.axes[-1].name])]
                 if assumption.is_symmetry:
                     self._entries[name, place] = self._entries[name, place[::-1]]
+                    if assumption.is_definite and place[0] == place[1]:  # the diagonal outweighs its row
+                        self._entries[name, place] = abs(self._entries[name, place]) + 12 * len(row)
                 elif assumption.is_one_hot and place[-1] == 0:
                     hot = draw.choice(row)
                     self._entries.update({entry: CONTEXT.mpf(entry == hot) for entry in row})
@@ -89,7 +95,7 @@ class Values:
         found = []
         for moved in (step, -step):
             values = Values.__new__(Values)
-            values.__dict__ = {**self.__dict__, "_sums": {}}
+            values.__dict__ = {**self.__dict__, "_sums": {}, "_inverses": {}}
             below = {name} | {other for other in self._program.arrays if name in self._program.ancestors[other]}
             values._entries = {key: value for key, value in self._entries.items() if key[0] not in below - {name}}
             if name in self._program.definitions:
@@ -114,6 +120,10 @@ class Values:
             return CONTEXT.mpf(at[expr.args[0]] == at[expr.args[1]])
         if isinstance(expr, selection):
             return self._share(expr, at)
+        if isinstance(expr, position_of):
+            return CONTEXT.mpf(at[expr.args[0]])
+        if isinstance(expr, OF_MATRICES):
+            return self._of_matrix(expr, at)
         if isinstance(expr, NumberSymbol):
             return CONTEXT.mpf(str(expr.evalf(DIGITS + 5)))
         parts = [self.value(arg, at) for arg in expr.args]
@@ -129,6 +139,22 @@ class Values:
                 result += self.value(expr.function, {**at, **dict(zip(indices, place, strict=True))})
             self._sums[key] = result
         return self._sums[key]
+
+    def _of_matrix(self, call: Function, at: Mapping[Idx, int]) -> mpmath.mpf:
+        places = list(self._places(self._program.arrays[call.matrix]))
+        size = isqrt(len(places))
+        rows = CONTEXT.matrix(size, size)
+        for place in places:
+            rows[place] = self.entry(call.matrix, place)
+        determinant = CONTEXT.det(rows)
+        if abs(determinant) < EQUAL:
+            raise Undefined(f"{call}: the matrix is singular")
+        if isinstance(call, inverse):
+            if (call.inverse, (0, 0)) not in self._inverses:
+                solved = rows**-1
+                self._inverses.update({(call.inverse, place): solved[place] for place in places})
+            return self._inverses[call.inverse, tuple(at[i] for i in call.args[2:])]
+        return CONTEXT.log(abs(determinant)) if isinstance(call, logdet) else determinant
 
     def _share(self, expr: selection, at: Mapping[Idx, int]) -> mpmath.mpf:
         row, index = expr.args
@@ -176,7 +202,7 @@ def entries_differ(values: Values, letters: tuple[Idx, ...], right: Expr, wrong:
     ranges = [values.sizes[axis_name(i)] for i in letters]
     draw = random.Random(f"{ranges}")
     places = {tuple(size - 1 for size in ranges), tuple(draw.randrange(size) for size in ranges)}
-    places |= set(product(*(range(min(size, 2)) for size in ranges)))
+    places |= set(product(*(range(min(size, 3)) for size in ranges)))
     for place in sorted(places):
         at = dict(zip(letters, place, strict=True))
         if differ(values.value(right, at), values.value(wrong, at), digits):
