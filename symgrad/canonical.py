@@ -72,7 +72,7 @@ def _canonical(expr: Expr) -> Expr:
         return f"_{axis}{number}"
 
     def by_height(total: Sum, _: Mapping[Idx, Idx]) -> dict[Idx, Idx]:
-        """Names for the indices of one sum, by axis; of like indices, in the order whose expression sorts first."""
+        """Names for the indices of one sum, by axis; like indices are named so that the expression sorts first."""
         below = height(total.function)
         ordered = sorted(bound_indices(total), key=axis_name)
 

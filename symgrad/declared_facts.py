@@ -93,12 +93,12 @@ def _verdict(record: Record, marks: dict[int, Mark], statement: Statement) -> Ma
     return replace(max(needed, key=lambda mark: mark.level), assumptions=tuple(sorted(keys)))
 
 
-def _broken(record: Record, program: Program, given: Iterable[tuple[Expr, Expr]]) -> Iterator[Assumption]:
+def _broken(record: Record, program: Program, values: Iterable[tuple[Expr, Expr]]) -> Iterator[Assumption]:
     """The assumptions of lines about given inputs that are not proved of the given values."""
     for assumption in record.assumptions_used:
         sides: tuple[Expr, ...] = (assumption.lhs, assumption.rhs)
-        if any(name_of(entry) in array_names(assumption.lhs) for entry, _ in given):
-            for entry, value in given:
+        if any(name_of(entry) in array_names(assumption.lhs) for entry, _ in values):
+            for entry, value in values:
                 sides = tuple(unfolded(side, entry, value) for side in sides)
             if assumption.domain or not prove(_lines(program, sides)).marks[-1].ok:
                 yield assumption
@@ -120,7 +120,7 @@ class _Reader:
         if any(axis not in (None, whole) for axis, whole in zip(narrower[::-1], wider[::-1], strict=False)):
             raise ProgramError(f"the sides have axes {_shown(axes)} and {_shown(others)}")
         indices = self._letters(wider)
-        sides = (build(indices[len(indices) - len(own) :]) for build, own in ((one, axes), (other, others)))
+        sides = (build(indices[len(indices) - len(its_axes) :]) for build, its_axes in ((one, axes), (other, others)))
         taken = {index.name for index in indices if index} | self.program.entry_letters
         first, second = (lettered(side, self.program.axis, taken) for side in sides)
         return first, second
@@ -163,9 +163,9 @@ def _shown(axes: tuple[Dimension, ...]) -> str:
     return f"({', '.join(axis.name if axis else '1' for axis in axes)})"
 
 
-def _specialised(program: Program, given: Iterable[tuple[Expr, Expr]]) -> Program:
+def _specialised(program: Program, values: Iterable[tuple[Expr, Expr]]) -> Program:
     """The program in which inputs have given values."""
-    for entry, value in given:
+    for entry, value in values:
         name = name_of(entry)
         program = replace(
             program,

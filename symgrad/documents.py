@@ -1,4 +1,4 @@
-"""A derivation as documents: text, LaTeX, HTML, Markdown, Typst and MathML pages, with what stands beside the lines."""
+"""A derivation as documents: text, LaTeX, HTML, Markdown, Typst and MathML pages, with the parts beside the lines."""
 
 from __future__ import annotations
 

@@ -29,7 +29,16 @@ from symgrad.errors import InputError
 from symgrad.facts import check_sizes, takes_labels
 from symgrad.functions import selected, selection
 from symgrad.matrix_functions import OF_MATRICES
-from symgrad.notation import Array, axis_name, bound_indices, entry_of, free_indices, indices_of, places, sum_over
+from symgrad.notation import (
+    Array,
+    axis_name,
+    bound_indices,
+    entry_of,
+    free_indices,
+    index_positions,
+    indices_of,
+    sum_over,
+)
 from symgrad.program import Program
 from symgrad.render.blocks import Key, Prose
 from symgrad.render.latex_printer import LatexPrinter
@@ -233,10 +242,14 @@ class Table:
             if isinstance(part, position_of):
                 return Integer(at[part.args[0]])
             if isinstance(part, Sum):
-                return Add(*(entry(part.function, {**at, **more}) for more in places(bound_indices(part), self.sizes)))
+                return Add(
+                    *(entry(part.function, {**at, **more}) for more in index_positions(bound_indices(part), self.sizes))
+                )
             if isinstance(part, selection):
                 row, index = part.args
-                return selected(Integer(at[index]), *(entry(row, {**at, **p}) for p in places([index], self.sizes)))
+                return selected(
+                    Integer(at[index]), *(entry(row, {**at, **p}) for p in index_positions([index], self.sizes))
+                )
             if isinstance(part, OF_MATRICES):
                 raise InputError(f"{part.matrix}: an inverse or a determinant is not written out entry by entry")
             if isinstance(part, Symbol):
@@ -246,11 +259,13 @@ class Table:
 
         indices_in = cache(lambda part: sorted(free_indices(part), key=str))
         with distribute(False):
-            return [entry(expr, at) for at in places(letters, self.sizes)]
+            return [entry(expr, at) for at in index_positions(letters, self.sizes)]
 
     def pairs(self, equation: Assignment) -> list[tuple[Symbol, Expr]]:
         """The entries of the array of an equation, each with its value."""
-        symbols = [self.symbols[equation.name, tuple(at.values())] for at in places(equation.indices, self.sizes)]
+        symbols = [
+            self.symbols[equation.name, tuple(at.values())] for at in index_positions(equation.indices, self.sizes)
+        ]
         return list(zip(symbols, self.entries(equation.rhs, equation.indices), strict=True))
 
     def matrix(self, array: Array, entries: Sequence[Expr]) -> Expr:
@@ -290,8 +305,8 @@ def _with_names(at: Explicit, dialect: type[Printer]) -> tuple[Explicit, Printer
     names = vocabulary(at.record)  # entries are symbols to type, so they have no letters chosen for print
     names = replace(names, rank={name: 2 * rank for name, rank in names.rank.items()}, printed={}, bold=False)
     for symbol, value in at.definitions:
-        if names.place(symbol.name) == UNKNOWN_RANK:
-            rank = max((names.place(s.name) for s in value.free_symbols), default=0) - 1
+        if names.rank_of(symbol.name) == UNKNOWN_RANK:
+            rank = max((names.rank_of(s.name) for s in value.free_symbols), default=0) - 1
             names = replace(names, rank={**names.rank, symbol.name.partition("_")[0]: rank})
     printer = dialect(names)
     return at, printer, lambda expr: printer.show(ordered(expr, names))

@@ -115,7 +115,7 @@ def axis_name(index: Idx) -> str:
     return str(index.upper + 1)
 
 
-def places(indices: Sequence[Idx], sizes: Mapping[str, int]) -> Iterator[dict[Idx, int]]:
+def index_positions(indices: Sequence[Idx], sizes: Mapping[str, int]) -> Iterator[dict[Idx, int]]:
     """All assignments of positions to ``indices``, at given sizes of the axes."""
     return (dict(zip(indices, at, strict=True)) for at in product(*(range(sizes[axis_name(i)]) for i in indices)))
 

@@ -139,8 +139,8 @@ class Program(Declaration):
         return frozenset(call.matrix for definition in self.ordered for call in definition.rhs.atoms(*OF_MATRICES))
 
     def with_room(self, sizes: Mapping[str, int]) -> dict[str, int]:
-        """The sizes, with axes that no inverted matrix has enlarged beyond those that one has: X^T X has an inverse if
-        X has more rows than columns."""
+        """The sizes, with the other axes longer than the axes of inverted matrices: X^T X has an inverse if X has more
+        rows than columns."""
         inside = {axis.name for name in self.inverted for axis in self.arrays[name].axes}
         most = max((sizes[name] for name in inside), default=0)
         return {name: size if name in inside else max(size, most + 1) for name, size in sizes.items()}

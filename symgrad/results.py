@@ -126,8 +126,8 @@ class Jacobian:
 
     @classmethod
     def find(cls, record: Record, gradient: str, names: tuple[str, str], proof: ProofReport) -> Jacobian:
-        """The Jacobian in the last line of ``record`` about the array ``gradient``.  ``names`` are those of the output
-        and the input, ``proof`` is that of the gradient."""
+        """The Jacobian in the last line of ``record`` about the array ``gradient``.  ``names``: the output and
+        the input; ``proof``: the gradient's."""
         lines = [(s.number, s.subject, s.after) for s in record.steps if isinstance(s.subject, Partial)]
         number, subject, after = [line for line in lines if name_of(line[1].of) == gradient][-1]
         of, entry = (entry_of(n, indices_of(e)) for n, e in zip(names, (subject.wrt, subject.of), strict=True))

@@ -71,8 +71,8 @@ class AtSize:
                 return self._entry(expr, at)
             case Sum():
                 over = [i for i in bound_indices(expr) if axis_name(i) == self.axis]
-                places = product(range(self.number), repeat=len(over))
-                parts = (self.unrolled(expr.function, {**at, **dict(zip(over, p, strict=True))}) for p in places)
+                positions = product(range(self.number), repeat=len(over))
+                parts = (self.unrolled(expr.function, {**at, **dict(zip(over, p, strict=True))}) for p in positions)
                 return sum_over(Add(*parts), [i for i in bound_indices(expr) if i not in over])
             case KroneckerDelta() if any(i in at for i in expr.args):
                 return Integer(len({at[i] for i in expr.args}) == 1)
@@ -93,19 +93,19 @@ class AtSize:
         name, along = name_of(entry), [at[i] for i in entry.indices if axis_name(i) == self.axis]
         if name in self._totals and along == [self.number - 1]:
             (index,) = (i for i in entry.indices if axis_name(i) == self.axis)
-            others = (self._entry(entry, {**at, index: place}) for place in range(self.number - 1))
+            others = (self._entry(entry, {**at, index: position}) for position in range(self.number - 1))
             return self.unrolled(self._totals[name]) - Add(*others)
         rest = [i for i in entry.indices if axis_name(i) != self.axis]
-        whole = "_".join([name, *(f"at{place}" for place in along)])
+        whole = "_".join([name, *(f"at{position}" for position in along)])
         return entry_of(whole, rest, positive=bool(entry.base.is_positive or entry.is_positive))
 
     def _pieces(self, array: Array) -> Iterator[Array]:
         """The inputs that an input becomes."""
         along = [axis for axis in array.axes if axis.name == self.axis]
         rest = tuple(axis for axis in array.axes if axis.name != self.axis)
-        for places in product(range(self.number), repeat=len(along)):
-            if not (array.name in self._totals and places == (self.number - 1,)):
-                yield Array("_".join([array.name, *(f"at{place}" for place in places)]), rest, array.positive)
+        for positions in product(range(self.number), repeat=len(along)):
+            if not (array.name in self._totals and positions == (self.number - 1,)):
+                yield Array("_".join([array.name, *(f"at{position}" for position in positions)]), rest, array.positive)
 
     @cached_property
     def solved(self) -> tuple[str, ...]:

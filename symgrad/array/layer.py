@@ -1,7 +1,7 @@
 """A user's layer: a function that returns arrays, whose derivative is a vector-Jacobian product.
 
-The layer stands in a loss L through the gradient dO of L with respect to its output O, the upstream gradient.  All that
-the derivatives of L with respect to the layer's inputs need of it is dO, so they are those of the sum of dO O.
+A loss L of the layer's output O enters only through the upstream gradient dO, the derivative of L with respect to O:
+the derivatives of L with respect to the layer's inputs equal those of the sum of dO O, with dO held constant.
 """
 
 from __future__ import annotations

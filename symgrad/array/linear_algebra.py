@@ -170,7 +170,7 @@ def cumsum(a: Any, axis: int | None = None) -> Node:
     if axis is None and len(node.axes) > 1:
         raise UnsupportedError("cumsum over all axes has no rule: give it one axis")
     position = axis_position(node, 0 if axis is None else axis, "cumsum")
-    letters = [f"a{place}" for place in range(len(node.axes))]
+    letters = [f"a{number}" for number in range(len(node.axes))]
     mask = triangle((node.axes[position], node.axes[position]), 0, False, TRIANGLE)
     result = [*letters[:position], "row", *letters[position + 1 :]]
     return contraction("cumsum", [mask, node], [("row", letters[position]), tuple(letters)], tuple(result))

@@ -110,12 +110,12 @@ class Loss:
         kept = [s for s in sorted(self.shapes, key=lambda s: order.index(s.name)) if s.name not in fixed]
         arrays = {shape.name: _array(shape, self.shapes) for shape in kept}
         axes = tuple(dict.fromkeys(axis for shape in self.shapes for axis in shape.array.axes if shape in kept))
-        own = {name: array.name for name, array in arrays.items()}  # labels y have the rows Y
+        rows = {name: array.name for name, array in arrays.items()}  # labels y have the rows Y
         with tracing(axes) as trace, nested(self.name):
             symbols = {shape.name: _symbol(shape, arrays[shape.name]) for shape in kept}
             args, keywords = self._arguments(symbols, fixed)
             returned = run(trace, self.name, self.function, args, keywords)
-            output, upstream = self._output(returned, trace, {*arrays, *own.values(), *(axis.name for axis in axes)})
+            output, upstream = self._output(returned, trace, {*arrays, *rows.values(), *(axis.name for axis in axes)})
             inputs = (*arrays.values(), *upstream.values())
             lowered = lower(output, trace.names, inputs, axes)
         program = Program(
@@ -130,7 +130,7 @@ class Loss:
             labels=tuple((arrays[shape.name].name, shape.name) for shape in kept if shape.labels),
             facts=tuple(_with_numbers(self.facts, {s.name: fixed[s.name] for s in self.shapes if s.name in fixed})),
             about=self.about,
-            names=tuple((own.get(n, n), printed) for n, printed in self.names.items() if n not in fixed),
+            names=tuple((rows.get(n, n), printed) for n, printed in self.names.items() if n not in fixed),
             vectors=self.vectors,
             upstream=tuple((name, gradient.name) for name, gradient in upstream.items()),
         )

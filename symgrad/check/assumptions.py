@@ -63,7 +63,7 @@ Constraint = Projection | OneHot | Entries
 
 
 def constraints(assumed: Iterable[Assumption], program: Program) -> dict[str, Constraint]:
-    """The constraints that assumptions position on inputs, by the name of the input.
+    """The constraints that assumptions place on inputs, by the name of the input.
 
     Raises ``NoNormalForm`` for an assumption of another kind, or a combination for which there is no constraint.
     """

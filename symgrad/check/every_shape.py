@@ -113,9 +113,10 @@ class EveryShape:
         return list(dict.fromkeys([written, everything]))
 
     def _name_choices(self, claim: Claim) -> list[frozenset[str]]:
-        """The sets of names to write out: abbreviations and what depends on the array; then also the nodes that the
-        line mentions; then all.  With fewer names, the expressions are shorter; so if much depends on the array, as in
-        a recurrent network, first only the equations that use it."""
+        """The sets of names to write out, smallest first, since fewer names give shorter expressions.
+
+        First abbreviations and the arrays that depend on the differentiated one (if these are many, as in a recurrent
+        network, at first only its direct users); then also the nodes that the line mentions; then all."""
         program = self._record.program
         definitions = frozenset(program.definitions)
         names = descendants(program, claim.wrt) | abbreviations(program)

@@ -47,8 +47,8 @@ class Entries:
         Raises ``AxisMismatch`` where axes do not fit, ``UnsupportedError`` for a kind of matrix without semantics here.
         """
         expected = (axis_name(row) if row else None, axis_name(column) if column else None)
-        if (found := self.shape(expr)) != expected:
-            raise AxisMismatch(f"{expr} is {_shown(found)}, expected {_shown(expected)}")
+        if (actual := self.shape(expr)) != expected:
+            raise AxisMismatch(f"{expr} is {_shown(actual)}, expected {_shown(expected)}")
         return self._entry(expr, row, column)
 
     def shape(self, expr: sp.Expr) -> Shape:
@@ -140,7 +140,7 @@ class Entries:
         scalars = [self._scalar(f) for f in expr.args if not isinstance(f, sp.MatrixExpr)]
         inner = [self.index(axis) if (axis := self.shape(f)[1]) else None for f in matrices[:-1]]
         ends = [row, *inner, column]
-        entries = sp.Mul(*(self._entry(f, *ends[place : place + 2]) for place, f in enumerate(matrices)))
+        entries = sp.Mul(*(self._entry(f, *ends[position : position + 2]) for position, f in enumerate(matrices)))
         bound = [i for i in inner if i is not None]
         return sp.Mul(*scalars, sp.Sum(entries, *bound) if bound else entries)
 

@@ -189,7 +189,7 @@ class Prover:
         return systems, tuple(shapes)
 
     def _sides(self, claim: Claim) -> list[Expr]:
-        """Both sides of a line, and the right sides of the forward equations, for which its names may stand."""
+        """Both sides of a line, and the right sides of the forward equations, which its names may abbreviate."""
         return [claim.meaning, claim.after, *(definition.rhs for definition in self._record.program.ordered)]
 
     def _chooses_roots(self, claim: Claim) -> bool:

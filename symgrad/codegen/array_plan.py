@@ -115,7 +115,7 @@ class Plan:
 
     @property
     def alone(self) -> set[str]:
-        """The arrays in calls on scalars: NumPy computes those of Python floats in double precision."""
+        """The arrays in calls on scalars: on Python floats, NumPy computes in double precision."""
         nodes = (node for assign in self.lowered.program for node in ir.walk(assign.node))
         scalars = [node for node in nodes if not node.letters and not node.is_plain]
         calls = (n for n in scalars if isinstance(n, ir.Call) or (isinstance(n, ir.Power) and n.exponent == ir.HALF))

@@ -31,7 +31,7 @@ CLOSE = Rational(1, 1000)
 
 class Lowering:
     """Lowers expressions over ``arrays``, which maps each name to a node with indices of its own, at first the inputs
-    of ``program``. ``letters`` are the indices of each array in the order of its axes, maybe not that of its layout.
+    of ``program``. ``letters`` are the indices of each array in the order of its axes; its layout may differ.
     While ``rows`` names an axis, arrays hold a block of it, with ``count`` entries, and it is last in every layout."""
 
     def __init__(self, program: Program) -> None:

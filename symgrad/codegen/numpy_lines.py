@@ -201,8 +201,8 @@ def _is_column(node: Node, kept: Collection[str]) -> bool:
 
 
 def _misused(node: Node, layout: Layout, kept: Collection[str], *, whole: bool = False) -> set[str]:
-    """The arrays in ``kept`` that a node, broadcast over ``layout``, needs without their axis of length one. A
-    ``whole`` node may be a column."""
+    """The arrays in ``kept`` whose axis of length one does not fit a node broadcast over ``layout``. A ``whole`` node
+    may be a column."""
     if _is_column(node, kept):
         return set() if whole or (len(layout) == 2 and node.letters == layout[:1]) else loads(node) & {*kept}
     if isinstance(node, ENTRYWISE):
@@ -309,7 +309,7 @@ class _Emitter(NumpyEmitter):
             assert isinstance(of, Call)
             if self._may_be_infinite(of.operands[1]):
                 return super()._reduced(node, kept)
-        axes = [str(place) for place, i in enumerate(of.letters) if i in node.over]
+        axes = [str(axis) for axis, i in enumerate(of.letters) if i in node.over]
         shown = f", axis={axes[0]}" if len(axes) == 1 else f", axis=({', '.join(axes)})"
         whole = "" if len(axes) == len(of.letters) and not kept else shown
         function = "mean" if isinstance(node, Mean) else "max" if node.largest else "sum"

@@ -177,7 +177,7 @@ def is_matrix_product(left: Collection[Idx], right: Collection[Idx], over: Colle
 
 
 def is_pair(left: ir.Layout, right: ir.Layout, over: Collection[Idx]) -> bool:
-    """Whether two arrays share exactly the summed indices, or also those of a stack with two axes each."""
+    """Whether two arrays share exactly the summed indices, or are stacks of matrices with common stack axes."""
     both = set(left) & set(right)
     if both == set(over):
         return True

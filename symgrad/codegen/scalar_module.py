@@ -23,7 +23,7 @@ from symgrad.codegen.plan.kernels import KNOWN, weighted
 from symgrad.codegen.plan.schedule import schedule
 from symgrad.facts import refuse_inverses
 from symgrad.functions import selection
-from symgrad.notation import Array, places, replaced
+from symgrad.notation import Array, index_positions, replaced
 from symgrad.steps import Record
 
 # Calls, with {} for each argument.
@@ -64,10 +64,10 @@ class ScalarEmitter:
     def assign(self, name: str, letters: Sequence[Idx], node: ir.Node, *, is_small: bool = False) -> None:
         """A line for each entry; an entry that equals another becomes another name for it. An exponential that
         ``is_small`` has an exponent of at most 0, and cannot overflow."""
-        for at in places(letters, self.sizes):
+        for at in index_positions(letters, self.sizes):
             entry = self.entry(name, tuple(at[i] for i in letters))
             if isinstance(node, ir.Reduce) and node.largest:
-                values = [self._argument(node.of, {**at, **more}) for more in places(node.over, self.sizes)]
+                values = [self._argument(node.of, {**at, **more}) for more in index_positions(node.over, self.sizes)]
                 largest = py.called("max", values, 1, before=f"{entry.code} = ")
                 self.lines.append(largest if len(values) > 1 else py.written(f"{entry.code} = {{}}", *values))
                 continue
@@ -109,10 +109,14 @@ class ScalarEmitter:
             case ir.Reduce() | ir.Contract() if {*node.letters} < {*beside}:
                 return [(False, self._part(node, at))]
             case ir.Reduce(_, of, over):
-                return [each for more in places(over, self.sizes) for each in self._every_term(of, {**at, **more})]
+                return [
+                    each for more in index_positions(over, self.sizes) for each in self._every_term(of, {**at, **more})
+                ]
             case ir.Contract(_, factors, over):
                 ordered = sorted(factors, key=reading_order)
-                return [(False, self._factors(ordered, (), {**at, **more})) for more in places(over, self.sizes)]
+                return [
+                    (False, self._factors(ordered, (), {**at, **more})) for more in index_positions(over, self.sizes)
+                ]
             case _:
                 return [(False, self._code(node, at))]
 
@@ -126,7 +130,7 @@ class ScalarEmitter:
                     args = [self._argument(arg, at) for arg in operands]
                     terms = [(False, py.applied(FUNCTIONS, function, args))]
                 case ir.Largest(_, of, index):
-                    values = [self._argument(of, {**at, **other}) for other in places([index], self.sizes)]
+                    values = [self._argument(of, {**at, **other}) for other in index_positions([index], self.sizes)]
                     args = [py.Source(str(at[index])), py.joined(", ", values)]
                     terms = [(False, py.applied(FUNCTIONS, selection, args))]
                 case _:
@@ -214,7 +218,7 @@ def scalar_module(record: Record, name: str, sizes: Mapping[str, int], closed_fo
     lines += [*(py.Source(f"{emitter.entry(n, ()).code} = float({names[n]})") for n in numbers), py.Source("")]
     gap = free("gap", emitter.taken)
     for words, node in checks(record, Lowering(record.program)):
-        for at in places(sorted(node.letters, key=str), sizes):
+        for at in index_positions(sorted(node.letters, key=str), sizes):
             emitter.write(gap, emitter.terms(node, at))
             emitter.lines += held(f"abs({gap}) > 1e-5", gap, words)
     gradients = schedule(record).gradients

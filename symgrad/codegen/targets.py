@@ -85,8 +85,8 @@ class LayerFunctions(NamedTuple):
     def __call__(self, *inputs: Any, **keywords: Any) -> tuple[float, Any]:
         bound = inspect.signature(self.backward).parameters
         count = len(bound) - 1
-        given, upstream = inputs[:-count], inputs[-count:]
-        outputs, saved = self.forward(*given, **keywords)
+        arrays, upstream = inputs[:-count], inputs[-count:]
+        outputs, saved = self.forward(*arrays, **keywords)
         each = outputs if count > 1 else (outputs,)
         value = sum(float(np.vdot(o, g)) for o, g in zip(each, upstream, strict=True))
         return value, self.backward(saved, *upstream)

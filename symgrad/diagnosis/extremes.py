@@ -67,7 +67,7 @@ def extremes(
     caller: Caller,
     points: Sequence[ComparisonPoint],
     rounding: Rounding,
-    places: Iterable[ExtremePoint],
+    extreme_points: Iterable[ExtremePoint],
 ) -> Extreme | None:
     """The first extreme point at which a candidate that is right at ``points`` is wrong, else the first at which it
     raises or is not finite, else None.
@@ -78,7 +78,7 @@ def extremes(
     kinks = frozenset().union(*(p.kinks for p in points))
     judge = _Judge(caller, partial(gradients_in, caller.record, proved), usual, kinks, rounding)
     remark = None
-    for failure in filter(None, map(judge.failure, places)):
+    for failure in filter(None, map(judge.failure, extreme_points)):
         if failure.wrong:
             return failure
         remark = remark or failure

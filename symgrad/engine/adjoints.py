@@ -126,9 +126,9 @@ def _with_assumptions(writer: Writer, subject: Total, value: Expr, rules: Sequen
 
 def _with_symmetry(writer: Writer, subject: Total, value: Expr) -> Expr:
     """``value`` with the entries of defined matrices that are symmetric, as X^T X is, transposed where terms merge."""
-    given = [None, *(a for a in writer.program.assumptions if a.is_symmetry)]
+    symmetries = [None, *(a for a in writer.program.assumptions if a.is_symmetry)]
     for definition in (d for d in writer.program.ordered if d.name in array_names(value)):
-        because = [a for a in given if is_symmetric(definition, a, writer.program)]
+        because = [a for a in symmetries if is_symmetric(definition, a, writer.program)]
         shorter = turned(value, definition.name, indices_of(subject.wrt)) if because else value
         is_inverse = bool(because) and isinstance(definition.rhs, inverse)
         shorter = oriented(shorter, definition.name, indices_of(subject.wrt)) if is_inverse else shorter

@@ -169,8 +169,8 @@ def _least_product(term: Expr, name: str, free: frozenset[Idx]) -> Expr:
 def _outermost_first(expr: Basic, name: str, bound: Sequence[Idx]) -> Expr:
     """``expr`` with the entries of a symmetric matrix whose indices are ``bound``, outermost first, in that order."""
     if isinstance(expr, Indexed):
-        places = [bound.index(i) for i in expr.indices if i in bound]
-        misplaced = expr.base.name == name and len(places) == 2 and places[1] < places[0]
+        positions = [bound.index(i) for i in expr.indices if i in bound]
+        misplaced = expr.base.name == name and len(positions) == 2 and positions[1] < positions[0]
         return _transpose(expr) if misplaced else expr
     if isinstance(expr, Sum):
         inner = bound_indices(expr)

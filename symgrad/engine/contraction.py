@@ -49,16 +49,16 @@ def merged(factors: Sequence[Factor]) -> list[Factor]:
 
 def diagonals(factors: Sequence[Factor]) -> list[Factor]:
     """The factors with each delta and the vectors over its indices as one diagonal matrix; A o I for its diagonal."""
-    found = list(factors)
+    result = list(factors)
     for delta in [f for f in factors if isinstance(f.matrix, sp.Identity)]:
-        vectors = [replace(f, row=delta.row) for f in found if len(f.indices) == 1 and f.indices <= delta.indices]
+        vectors = [replace(f, row=delta.row) for f in result if len(f.indices) == 1 and f.indices <= delta.indices]
         if vectors:
             (vector,) = merged(vectors)
             is_own = isinstance(vector.matrix, DiagonalOf)
             diagonal = sp.HadamardProduct(vector.matrix.arg, delta.matrix) if is_own else DiagMatrix(vector.matrix)
-            found = [f for f in found if f != delta and not (len(f.indices) == 1 and f.indices <= delta.indices)]
-            found.append(replace(delta, matrix=diagonal))
-    return found
+            result = [f for f in result if f != delta and not (len(f.indices) == 1 and f.indices <= delta.indices)]
+            result.append(replace(delta, matrix=diagonal))
+    return result
 
 
 def hadamard(one: Factor, other: Factor) -> Factor:
@@ -129,7 +129,7 @@ def _inner_product(vector: Factor, ones: Factor) -> Factor:
 
 
 def _absorbed(index: Idx, using: Sequence[Factor]) -> list[Factor]:
-    """Two of the factors, the vector over ``index`` alone being spread over a matrix that has it."""
+    """Two factors that share ``index``: vectors over ``index`` alone are multiplied into one of the matrices."""
     vectors = [f for f in using if f.indices == {index}]
     matrices = [f for f in using if f.indices != {index}]
     if len(matrices) > 2:

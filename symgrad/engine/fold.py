@@ -74,7 +74,7 @@ def _divisors(expr: sp.Expr) -> set[Basic]:
 
 
 def _chosen(rules: Sequence[Rule], expr: sp.Expr, weights: dict[str, int]) -> tuple[sp.Expr, tuple[Rule, ...]]:
-    """``expr`` with each kernel that several rules match replaced by the rule that is cheapest in its product."""
+    """``expr`` with each kernel that several rules match replaced by the rule that gives the cheapest product."""
     several = [r for r in rules if any(r is not other and _same_kernel(r, other) for other in rules)]
     if not several:
         return expr, ()

@@ -190,8 +190,8 @@ def _product(expr: sp.Expr, context: _Context) -> Factor:
             summed.discard(index)
     factors = merged(diagonals(factors))
     while summed:
-        if found := _traced(factors, summed, context):
-            factor, total = found
+        if traced := _traced(factors, summed, context):
+            factor, total = traced
             factors = [total if f is factor else f for f in factors]
             summed -= factor.indices
             continue

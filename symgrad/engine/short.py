@@ -50,7 +50,7 @@ MOST_TERMS_CHANGED = 1
 """If folding or factoring changes more terms of a line at once, the line before it is shown too."""
 
 UNSAID = ("definition", "quotient", "collect", "cancel")
-"""Rules whose reason is left out if the line has another reason; that of a definition always is."""
+"""Rules whose reasons are omitted beside other reasons; the reason of a definition is always omitted."""
 
 
 def short(record: Record, weaker: Collection[int] = ()) -> Record:
@@ -110,12 +110,12 @@ class _View:
         """A shown line that continues ``before``, with what it inherits from hidden lines."""
         sources = {source.number: source for source in self._sources(step)}
         inherited = [sources[number] for number in sorted(sources)]
-        own = [source for source in inherited if source.subject == step.subject]
+        about_same = [source for source in inherited if source.subject == step.subject]
         cites = {self.shown_by.get(cited, cited) for source in inherited for cited in source.cites} - self.dropped
         return replace(
             step,
             before=before,
-            reason=_reason(own, has_shown_sources=own == inherited),
+            reason=_reason(about_same, has_shown_sources=about_same == inherited),
             cites=tuple(sorted(c for c in cites if self.steps[c].subject != step.subject)),
             assumption=next((source.assumption for source in inherited if source.assumption), None),
             conditions=tuple(dict.fromkeys(c for source in inherited for c in source.conditions)),

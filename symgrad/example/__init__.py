@@ -131,7 +131,7 @@ def _idle(function: Callable[..., Any], trial: _Trial) -> str:
 
 
 def _reason(best: _Trial, trials: Sequence[_Trial]) -> str:
-    """A sentence about the worst fault that all trials at the smallest sizes have, but not the best one; else ""."""
+    """A sentence about the worst fault of all trials at the smallest sizes that ``best`` does not have; else ""."""
     smallest = trials[0].point.sizes
     common = set.intersection(*(set(trial.faults) for trial in trials if trial.point.sizes == smallest))
     words = [trials[0].faults[fault] for fault in sorted(common - set(best.faults), reverse=True)]

@@ -58,8 +58,7 @@ KNOWN: tuple[Known, ...] = tuple(
     Known(**{**entry, "shapes": tuple(entry["shapes"]), "definitions": tuple(entry["definitions"])})
     for entry in json.loads((files("symgrad") / "data" / "framework_losses.json").read_text(encoding="utf-8"))
 )
-"""The losses in order of preference: those with more arguments first, and those of logits before those of
-probabilities."""
+"""The losses in order of preference: more arguments first; logits before probabilities."""
 MOST_CUTS = 2
 """The limit on the defined arrays that may be arguments of a call."""
 

@@ -92,7 +92,7 @@ def layout(
         *legend.remarks(program.arrays.values() if whole else (), printed, notation),
         *legend.functions(printed),
     ]
-    given = phrases.entries(
+    assumptions = phrases.entries(
         phrases.ASSUMPTIONS,
         writer.assumptions(whole and not is_short, {key for _, keys in beside.statements.values() for key in keys}),
     )
@@ -108,14 +108,14 @@ def layout(
     content: list[blocks.Block] = [
         *warning,
         *([blocks.Title(program.summary or program.name)] if title else ()),
-        *([*forward, *phrases.upstream(program), *given, *results] if leads else ()),
+        *([*forward, *phrases.upstream(program), *assumptions, *results] if leads else ()),
         *([blocks.Paragraph(phrases.mark_counts(beside.counts))] if beside.counts and whole and not common else ()),
         *(phrases.proved(program, others=len(own_marks) > 0) if common and lines else ()),
         *(writer.tables(axis_rows(record, shown, names, beside.statements)) if whole else ()),
         *(meanings if not leads else ()),
         *(phrases.reduction(program) if whole else ()),
         *(phrases.upstream(program) if whole and not leads else ()),
-        *(given if not leads else ()),
+        *(assumptions if not leads else ()),
         *([where] if where.forms else ()),
         *sections[len(forward) if leads else 0 :],
         *(results if not leads else ()),

@@ -166,7 +166,7 @@ class LineWriter:
         for statement, (mark, keys) in marks.items():
             left, right = self.shown(statement.left), self.shown(statement.right)
             values = [(Relation("==", *map(self.shown, pair)), indices_of(pair[0])) for pair in statement.given]
-            yield Line(left, right, reason=phrases.given(values, keys), mark=mark if mark != common else "")
+            yield Line(left, right, reason=phrases.conditions(values, keys), mark=mark if mark != common else "")
 
     def _sides(self, step: Step) -> tuple[Node, Node]:
         """The sides of a line; what defines an inverse is the product with its matrix."""
@@ -181,7 +181,7 @@ class LineWriter:
         as_written = step.rule in ("definition", "evaluation") or isinstance(step.subject, MatrixValue)
         right = self.shown(step.after, matrix=step.is_matrix, as_written=as_written)
         if isinstance(step.subject, Largest):
-            return MaximumOver(tuple(sorted(step.subject.over, key=self.names.index_place)), right)
+            return MaximumOver(tuple(sorted(step.subject.over, key=self.names.index_order)), right)
         return right
 
     def _maximum(self, expr: Expr) -> tuple[Expr, Idx] | None:

@@ -203,7 +203,7 @@ def _power(self: _Orderer, expr: Any) -> Factors:
 def _sum(self: _Orderer, expr: Any) -> Factors:
     body = self.factors(expr.function)
     names = self.names
-    indices = sorted(bound_indices(expr), key=lambda i: (names.axis_place(axis_name(i)), names.index_place(i)))
+    indices = sorted(bound_indices(expr), key=lambda i: (names.axis_order(axis_name(i)), names.index_order(i)))
     inner = compose(body.without_content, self.keys)
     if body.number == 0:
         return Factors(above=(tree.Summed(tuple(indices), tree.Leaf(sp.S.Zero)),))
@@ -251,8 +251,8 @@ def _where(self: _Orderer, expr: Any) -> Factors:
 
 def _is_relative(expr: sp.Expr) -> bool:
     """Whether an expression depends only on how far positions are from each other."""
-    places = expr.atoms(position_of)
-    return bool(places) and (expr.xreplace({place: place + 1 for place in places}) - expr).expand() == 0
+    calls = expr.atoms(position_of)
+    return bool(calls) and (expr.xreplace({call: call + 1 for call in calls}) - expr).expand() == 0
 
 
 _CONTRARY = {"==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
@@ -285,7 +285,7 @@ _TABLE: tuple[tuple[type | tuple[type, ...], Callable[[_Orderer, Any], Factors]]
     (sp.Symbol, _symbol),
     (sp.NumberSymbol, lambda _, expr: Factors(constants={expr: sp.S.One})),
     (sp.Indexed, _entry),
-    (sp.KroneckerDelta, lambda self, d: Factors(above=(tree.Delta(*sorted(d.args, key=self.names.index_place)),))),
+    (sp.KroneckerDelta, lambda self, d: Factors(above=(tree.Delta(*sorted(d.args, key=self.names.index_order)),))),
     (Idx, lambda _, expr: Factors(above=(tree.Leaf(expr),))),
     (position_of, lambda self, expr: self.factors(sp.Add(expr.args[0], -1))),
     (sp.Add, _add),

@@ -223,7 +223,7 @@ def derived_in(names: Sequence[Node], lines: Sequence[int]) -> Text:
     return (*shown, f" {'is' if len(names) == 1 else 'are'} derived in", *cited(lines), ".") if names else ()
 
 
-def given(values: Iterable[tuple[Node, Sequence[Idx]]], assumptions: Iterable[str]) -> Text:
+def conditions(values: Iterable[tuple[Node, Sequence[Idx]]], assumptions: Iterable[str]) -> Text:
     """For which values of inputs, at all values of their indices, and under which assumptions a fact holds."""
     parts: list[Text] = []
     for value, indices in values:

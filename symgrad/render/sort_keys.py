@@ -57,15 +57,15 @@ class Keys:
             return (-1, "", letters)
         name = leaf_name(node.expr)
         if name is None:
-            return (-2, f"{self.names.axis_place(str(node.expr)):04}", ((0, str(node.expr).zfill(4)),))
-        rank = self.names.place(name)
+            return (-2, f"{self.names.axis_order(str(node.expr)):04}", ((0, str(node.expr).zfill(4)),))
+        rank = self.names.rank_of(name)
         known = name in self.names.rank or name in self.names.adjoints
         # ``x_2`` comes before ``x_10``: zero-padded numbers compare as numbers.
         return (rank, "" if known else "_".join(part.zfill(4) for part in name.split("_")), letters)
 
     def _index(self, index: Basic) -> tuple[int, str]:
         """The key of an index: the running letter of an axis first; numbers in numeric order."""
-        position, letter = self.names.index_place(index)
+        position, letter = self.names.index_order(index)
         return position, letter.zfill(4)
 
     def spelled(self, node: tree.Node) -> Key:
@@ -110,14 +110,14 @@ class Keys:
         return product
 
     def _rank(self, node: tree.Node) -> int:
-        return max((self.names.place(name) for name in _array_names(leaves(node))), default=-1)
+        return max((self.names.rank_of(name) for name in _array_names(leaves(node))), default=-1)
 
     def _factor(self, node: tree.Node) -> Key:
         kind = self.kind(node)
         if kind in (BRACKET, TOTAL):
             return kind, (), self.spelled(node)
         indices = (i for leaf in islice(leaves(node), 1) for i in _indices(leaf))
-        axes = tuple(self.names.axis_place(axis_name(i)) if isinstance(i, Idx) else 0 for i in indices)
+        axes = tuple(self.names.axis_order(axis_name(i)) if isinstance(i, Idx) else 0 for i in indices)
         return kind, axes, self.spelled(node)
 
     def term(self, node: tree.Node, same_sign: bool) -> Key:
@@ -135,7 +135,7 @@ class Keys:
         leads = same_sign and _is_total(node)
         counted = list(leaves(node)) if leads else outer
         names = list(_array_names(counted))
-        ranks = tuple(sorted((self.names.place(name) for name in names), reverse=True))
+        ranks = tuple(sorted((self.names.rank_of(name) for name in names), reverse=True))
         if same_sign:  # in the order of the program, penalties on inputs last
             latest: Key = (all(name in self.names.inputs for name in names), ranks)
         else:
@@ -158,7 +158,7 @@ class Keys:
         fixed = any(is_constant(term) for term in node.terms if term not in units)
         spans = all(set(summed) <= {i for leaf in leaves(term) for i in _indices(leaf)} for term in node.terms)
         outer = [leaf for term in node.terms for leaf in leaves(term, beneath_sums=False)]
-        latest = max(_array_names(outer), key=self.names.place, default="")
+        latest = max(_array_names(outer), key=self.names.rank_of, default="")
         customary = latest not in self.names.inputs or bool(units) if inputs_only else bool(units) and not spans
         return len(signs) == 2 and not fixed and not customary
 
@@ -195,8 +195,8 @@ def is_constant(node: tree.Node) -> bool:
     return all(isinstance(leaf, tree.Leaf) and leaf_name(leaf.expr) is None for leaf in leaves(node))
 
 
-def _array_names(found: Iterable[tree.Leaf | tree.Delta]) -> Iterator[str]:
-    for leaf in found:
+def _array_names(parts: Iterable[tree.Leaf | tree.Delta]) -> Iterator[str]:
+    for leaf in parts:
         if isinstance(leaf, tree.Leaf) and (name := leaf_name(leaf.expr)):
             yield name
 

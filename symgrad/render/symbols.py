@@ -65,17 +65,17 @@ class Vocabulary:
         """Whether the name of an array without indices is bold."""
         return self.bold and name in self.arrays and bool(self.arrays[name].axes)
 
-    def place(self, name: str) -> int:
+    def rank_of(self, name: str) -> int:
         """The rank of an array; an entry of an explicit matrix (``x_12``) has the rank of its array."""
         if name in self.adjoints:
-            return len(self.rank) + self.place(self.adjoints[name].name)
+            return len(self.rank) + self.rank_of(self.adjoints[name].name)
         if name not in self.rank and "_" in name:
             stem = name.partition("_")[0]
             known = {n: r for n, r in self.rank.items() if stem in (n, n.lower())}
             return min(known.values(), default=UNKNOWN_RANK)
         return self.rank.get(name, UNKNOWN_RANK)
 
-    def axis_place(self, name: str) -> int:
+    def axis_order(self, name: str) -> int:
         """The position of an axis, by its name, in the order of the program."""
         return list(self.letters).index(name) if name in self.letters else len(self.letters)
 
@@ -94,7 +94,7 @@ class Vocabulary:
         """The letter of a function, or ``instead`` if an array has that letter."""
         return instead if any(look(self.printed.get(name, name)) == letter for name in self.arrays) else letter
 
-    def index_place(self, index: Basic) -> tuple[int, str]:
+    def index_order(self, index: Basic) -> tuple[int, str]:
         """The sort key of an index within its axis: running letters first, the denominator's of a derivative last."""
         letter = index_letter(index)
         if not isinstance(index, Idx):
@@ -204,7 +204,7 @@ def table_entry(array: Array, program: Program) -> Expr:
 
 
 def summed_index(entry: Indexed, program: Program, taken: Iterable[Idx] = ()) -> Idx:
-    """The index of the sum over the products of the entries of a matrix and its inverse, which has ``entry``."""
+    """The summed index in the product of a matrix and its inverse; ``entry`` is an entry of the inverse."""
     letters = {str(index.label) for index in (*entry.indices, *taken)} | program.entry_letters
     return fresh_letter(program.axis[axis_name(entry.indices[0])], letters, bound=True)
 
@@ -221,7 +221,7 @@ def axis_rows(
     written += [side for a in program.assumptions for side in (a.lhs, a.rhs)]
     written += [side for fact in facts for pair in ((fact.left, fact.right), *fact.given) for side in pair]
     for expr in written:
-        for index in sorted(parts_of(expr, Idx), key=names.index_place):
+        for index in sorted(parts_of(expr, Idx), key=names.index_order):
             used[axis_name(index)][index_letter(index)] = None
     return tuple(
         AxisRow(a.name, a.meaning, tuple(sorted(used[a.name], key=lambda letter: letter != a.conventional[0])))

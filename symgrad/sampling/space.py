@@ -95,8 +95,8 @@ class InputSpace:
         return {name: value * factor if name in self.free else value for name, value in inputs.items()}
 
     def stretched(self, inputs: Inputs, decades: Inputs) -> dict[str, np.ndarray]:
-        """The inputs with every entry multiplied by 10**``decades``; rows that sum to one are renormalized, and of
-        values between 0 and 1 the odds are multiplied."""
+        """The inputs with every entry multiplied by 10**``decades``; rows that sum to one are renormalized, and
+        values between 0 and 1 have their odds multiplied."""
         stretched = dict(inputs)
         for name, kinds in self.kinds.items():
             value, by = inputs[name], decades.get(name, np.zeros(()))

@@ -236,8 +236,8 @@ def _decided(expr: Basic, condition: Basic, branch: int) -> Basic:
     condition, which looks at other positions."""
     if not parts_of(expr, where):
         return expr
-    own = bound_indices(expr) if isinstance(expr, Sum) else expr.args[1:] if isinstance(expr, selection) else ()
-    if free_indices(condition).intersection(own):
+    bound = bound_indices(expr) if isinstance(expr, Sum) else expr.args[1:] if isinstance(expr, selection) else ()
+    if free_indices(condition).intersection(bound):
         return expr
     if isinstance(expr, where) and expr.args[0] == condition:
         return _decided(expr.args[branch], condition, branch)

@@ -1,7 +1,7 @@
 """Two number systems in which a line is evaluated at a shape: a tower of prime fields, and 50-digit reals.
 
-*Lemma.*  An identity between rational functions, exponentials and roots holds in the tower, so a line of these that
-fails there is not an identity.  For take primes p_0 > p_1 > ... with p_(i+1) dividing p_i - 1, and represent a number
+*Lemma.*  An identity between rational functions, exponentials and roots holds in the tower, so a line that fails there
+is not an identity.  Proof: take primes p_0 > p_1 > ... with p_(i+1) dividing p_i - 1, and represent a number
 by its residues.  If g has order p_1 modulo p_0, then ``exp(a) = g**(a mod p_1)`` modulo p_0 is a homomorphism, and
 likewise one level down: exp(z/tau), exp(-z) and exp(2z) satisfy their relations, and each exponential uses up a level.
 All p_i are 7 modulo 8, and the small primes are squares modulo each.  So exactly one root of a square is itself a

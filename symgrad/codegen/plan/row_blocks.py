@@ -52,7 +52,7 @@ def blocks_of(
     program: Program, assignments: Sequence[Assignment], checked: Sequence[Assumption], taken: set[str]
 ) -> Blocks:
     """Sort the equations by blocks of rows; new names are added to ``taken``, each block tests ``checked``. The axis is
-    "" if rows are not independent, or are those of stacks of matrices, whose products would copy a block."""
+    "" if rows are not independent, and for stacks of matrices, whose products would copy a block."""
     axes = {a.name: [axis.name for axis in a.axes] for a in program.inputs}
     every = [*axes.values(), *([axis_name(i) for i in a.indices] for a in assignments)]
     for axis in program.axes:
@@ -124,7 +124,7 @@ def _concerns_one_row(expr: Expr, axis: str, rows: set[Idx]) -> bool:
     """Whether ``expr`` uses ``axis`` only at the single index in ``rows``, and never sums or compares along it."""
     bound = [i for total in expr.atoms(Sum) for i in bound_indices(total)]
     bound += [choice.args[1] for choice in expr.atoms(selection)]
-    bound += [place.args[0] for place in expr.atoms(position_of)]  # a block does not know its place
+    bound += [call.args[0] for call in expr.atoms(position_of)]  # a block does not know its place
     return len(rows) <= 1 and _over(axis, free_indices(expr)) <= rows and not _over(axis, bound)
 
 

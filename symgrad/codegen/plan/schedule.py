@@ -100,9 +100,9 @@ def schedule(record: Record) -> Schedule:
     before = needed(record, [*returned, *(result.rhs for result in results)])
     before = [replace(a, is_output=a.name in program.results) for a in before]
     upstream = {gradient for _, gradient in program.upstream}
-    given = {a.name: a for a in before if a.name in adjoints and array_of(a.rhs) in upstream}
-    before = [replace(a, rhs=written_out(a.rhs, given)) for a in before if a.name not in given]
-    results = [replace(a, rhs=written_out(a.rhs, given)) for a in results]
+    aliases = {a.name: a for a in before if a.name in adjoints and array_of(a.rhs) in upstream}
+    before = [replace(a, rhs=written_out(a.rhs, aliases)) for a in before if a.name not in aliases]
+    results = [replace(a, rhs=written_out(a.rhs, aliases)) for a in results]
     return Schedule((*before, *results), {name: a.name for name, a in zip(record.wrt, results, strict=True)})
 
 
