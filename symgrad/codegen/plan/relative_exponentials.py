@@ -185,7 +185,7 @@ class Relative:
         return [*((form, 0.0) for form in forms), (kernel, plain_cost)]
 
     def _written(self, kernel: Expr, bound: frozenset[Idx]) -> list[Expr]:
-        """An exponential in terms of each matching shift; a shift that is summed over is never inverted (it may be large)."""
+        """An exponential in terms of each matching shift, but never as the inverse of a summed one: it may be large."""
         forms: list[Expr] = []
         for shift in self._shifts if isinstance(kernel, exp) else ():
             for names, multiple in shift.matches(kernel):
