@@ -18,16 +18,11 @@ from symgrad.notation import Array, array_names, entries, indices_of, name_of, p
 
 
 @dataclass(frozen=True)
-class Definition:
-    """A forward equation ``entry = rhs``.
-
-    A *node* gets an adjoint.  An *abbreviation*, such as the normaliser of a softmax, is a shorthand without one: it is
-    expanded before differentiation, and folded back afterwards.
-    """
+class EntryEquation:
+    """``entry = rhs``: an equation that gives an array entry by entry."""
 
     entry: Expr
     rhs: Expr
-    is_node: bool
 
     @property
     def name(self) -> str:
@@ -42,6 +37,17 @@ class Definition:
     def at(self, indices: Sequence[Idx]) -> Expr:
         """The right side with the equation's free indices replaced by ``indices``."""
         return renamed(self.rhs, dict(zip(self.indices, indices, strict=True)))
+
+
+@dataclass(frozen=True)
+class Definition(EntryEquation):
+    """A forward equation ``entry = rhs``.
+
+    A *node* gets an adjoint.  An *abbreviation*, such as the normaliser of a softmax, is a shorthand without one: it is
+    expanded before differentiation, and folded back afterwards.
+    """
+
+    is_node: bool
 
 
 def node(entry: Expr, rhs: Expr | float) -> Definition:

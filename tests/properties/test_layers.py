@@ -27,7 +27,7 @@ LAYERS: list[list[str]] = [
     ["program"],
     ["array"],
     ["losses"],
-    ["steps", "special_sizes"],
+    ["steps"],
     ["facts"],
     ["engine"],
     ["check", "render", "codegen", "gradcheck"],

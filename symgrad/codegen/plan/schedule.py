@@ -11,34 +11,21 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.identifiers import fresh
+from symgrad.equations import EntryEquation
 from symgrad.facts import evaluation_order
 from symgrad.functions import where
-from symgrad.notation import array_names, entries, entry_of, indices_of, name_of, renamed, replaced
+from symgrad.notation import array_names, entries, entry_of, indices_of, name_of, replaced
 from symgrad.steps import Gradient, Record, Total
 
 
 @dataclass(frozen=True)
-class Assignment:
+class Assignment(EntryEquation):
     """``entry = rhs``, or the largest ``rhs`` along the indices ``over``. A helper may be inlined into the one line
     that uses it; an output is returned."""
 
-    entry: Expr
-    rhs: Expr
     over: tuple[Idx, ...] = ()
     is_helper: bool = False
     is_output: bool = False
-
-    @property
-    def name(self) -> str:
-        return name_of(self.entry)
-
-    @property
-    def indices(self) -> tuple[Idx, ...]:
-        return indices_of(self.entry)
-
-    def at(self, indices: Sequence[Idx]) -> Expr:
-        """The right side at ``indices`` in place of the indices of the entry."""
-        return renamed(self.rhs, dict(zip(self.indices, indices, strict=True)))
 
 
 @dataclass(frozen=True)
