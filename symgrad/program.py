@@ -14,16 +14,7 @@ from symgrad.declaration import Declaration
 from symgrad.equations import Definition
 from symgrad.index_letters import with_spares
 from symgrad.matrix_functions import OF_MATRICES, inverse
-from symgrad.notation import (
-    Array,
-    Axis,
-    array_names,
-    axis_name,
-    entries,
-    name_of,
-    unfolded,
-    varying_names,
-)
+from symgrad.notation import Array, Axis, array_names, axis_name, entries, name_of, unfolded, varying_names
 
 
 @dataclass(frozen=True)

@@ -20,16 +20,7 @@ from symgrad.check.marks import Sizes, shown
 from symgrad.check.normal_form.atoms import RESERVED
 from symgrad.check.normal_form.translation import EXPANSIONS
 from symgrad.check.numeric.evaluate import MOST_ENTRIES, widest
-from symgrad.check.numeric.fields import (
-    DIGITS,
-    Array,
-    Field,
-    FineReals,
-    OutsideDomain,
-    OutsideField,
-    Reals,
-    is_missing,
-)
+from symgrad.check.numeric.fields import DIGITS, Array, Field, FineReals, OutsideDomain, OutsideField, Reals, is_missing
 from symgrad.check.numeric.instantiation import Instance
 from symgrad.check.numeric.magnitudes import is_modest
 from symgrad.check.numeric.true_values import ATTEMPTS, TrueValues

@@ -25,22 +25,7 @@ from functools import partial
 from itertools import product
 from math import prod
 
-from sympy import (
-    Abs,
-    Expr,
-    Function,
-    Indexed,
-    Mul,
-    Pow,
-    Rational,
-    S,
-    Symbol,
-    conjugate,
-    gamma,
-    log,
-    loggamma,
-    sign,
-)
+from sympy import Abs, Expr, Function, Indexed, Mul, Pow, Rational, S, Symbol, conjugate, gamma, log, loggamma, sign
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 

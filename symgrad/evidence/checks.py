@@ -27,13 +27,7 @@ from symgrad.evidence.generated_code import (
 )
 from symgrad.evidence.input_search import Variant, Witness, evidence, expected_size, find_witness, witness_at
 from symgrad.evidence.library import KNOWN, Formula, Numbers, check_formula, check_numbers, sources
-from symgrad.evidence.published import (
-    Published,
-    probabilities_possible,
-    read_published,
-    rows_sum_to_zero,
-    shapes_agree,
-)
+from symgrad.evidence.published import Published, probabilities_possible, read_published, rows_sum_to_zero, shapes_agree
 from symgrad.evidence.report import Item, Report, Row, Section, joint_proof, proof_items
 from symgrad.losses import LOSSES
 from symgrad.notation import axis_name, bound_indices, replaced

@@ -17,12 +17,7 @@ from symgrad.render.order import ordered
 from symgrad.render.shapes import ProductShapes, whole_array
 from symgrad.render.symbols import AxisRow, index_letter, vocabulary
 from symgrad.render.text_printer import TextPrinter
-from symgrad.render.tree import (
-    Leaf,
-    Node,
-    Relation,
-    Size,
-)
+from symgrad.render.tree import Leaf, Node, Relation, Size
 from symgrad.steps import Step
 
 FORWARD = "Forward equations"
