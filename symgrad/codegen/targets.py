@@ -106,6 +106,6 @@ def compile_source(source: str, name: str) -> Callable[..., Any]:
     return function
 
 
-def to_numpy(record: Record, name: str = "evaluate") -> Callable[..., Any]:
+def to_numpy(record: Record) -> Callable[..., Any]:
     """``f`` with ``loss, grads = f(inputs...)``, evaluated by NumPy from the closed forms of ``record``."""
-    return compile_source(to_source(record, name), name)
+    return compile_source(to_source(record, "evaluate"), "evaluate")

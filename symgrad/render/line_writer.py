@@ -87,7 +87,7 @@ class LineWriter:
             rows.append((array, Leaf(table_entry(array, self.program)), role))
         yield blocks.Tables((*([phrases.axes_table(axes)] if axes else ()), phrases.arrays_table(rows)))
 
-    def sections(self, steps: Sequence[Step], *, together: bool = False) -> Iterator[blocks.Section]:
+    def sections(self, steps: Sequence[Step], *, together: bool) -> Iterator[blocks.Section]:
         """The steps under headings; a consequence of the definitions is printed where it is used. With ``together`` the
         matrix form of an array is printed below its index form."""
         below = {step.cites[0]: step for step in steps if step.is_matrix} if together else {}
@@ -250,7 +250,7 @@ class LineWriter:
             if (cited := self._cited(s.number for s in steps)) or whole:
                 yield blocks.Entry((convention.words, *phrases.cited(cited)), convention.key)
 
-    def closed_forms(self, notation: str, *, define: bool, brief: bool = False) -> blocks.ClosedForms:
+    def closed_forms(self, notation: str, *, define: bool, brief: bool) -> blocks.ClosedForms:
         """The gradients asked for, after the adjoints that they use and, with ``define``, after the definitions
         that they use; with ``brief``, a remark on which lines derive these adjoints."""
         gradients = self.record.with_adjoints(self.record.gradients)

@@ -145,7 +145,7 @@ class Keys:
         turned = isinstance(node, tree.Transposed)
         return 2, (not leads, -extent, single, not ranks, latest), (self.spelled(node), turned)
 
-    def is_turnable(self, node: tree.Plus, *, inputs_only: bool, summed: Sequence[Idx] = ()) -> bool:
+    def is_turnable(self, node: tree.Plus, *, inputs_only: bool, summed: Sequence[Idx]) -> bool:
         """Whether a bracket under sums may change its signs to spare a minus sign before it: it has both signs, no
         constant, and no delta that a sum picks from, unless all of its terms run over what is summed (``I - P`` may
         change).
