@@ -13,21 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from sympy import (
-    Add,
-    Expr,
-    HadamardPower,
-    HadamardProduct,
-    Indexed,
-    KroneckerDelta,
-    MatAdd,
-    MatMul,
-    Mul,
-    OneMatrix,
-    Pow,
-    Sum,
-    Symbol,
-)
+import sympy as sp
 from sympy.core.basic import Basic
 
 from symgrad.canonical import canonical
@@ -61,7 +47,7 @@ def short(record: Record, weaker: Collection[int] = ()) -> Record:
     """
     view = _View(record, weaker)
     lines: list[Step] = []
-    last: dict[Subject | Largest, Expr] = {}
+    last: dict[Subject | Largest, sp.Expr] = {}
     for step in record.steps:
         if step.number not in view.dropped and step.number not in view.shown_by:
             lines.append(view.line(step, last.get(step.subject)))
@@ -106,7 +92,7 @@ class _View:
         same = {step.number, *(line.number for line in matrix_lines if step.number in line.cites)}
         return not same.isdisjoint(weaker)
 
-    def line(self, step: Step, before: Expr | None) -> Step:
+    def line(self, step: Step, before: sp.Expr | None) -> Step:
         """A shown line that continues ``before``, with what it inherits from hidden lines."""
         sources = {source.number: source for source in self._sources(step)}
         inherited = [sources[number] for number in sorted(sources)]
@@ -140,7 +126,7 @@ class _View:
 
 def _is_plain(record: Record, subject: Subject | Largest, steps: Sequence[Step]) -> bool:
     """Whether lines state the obvious partial derivative of a linear definition: 1, or a product of its arrays."""
-    if not isinstance(subject, Partial) or not isinstance(subject.of, (Indexed, Symbol)):
+    if not isinstance(subject, Partial) or not isinstance(subject.of, (sp.Indexed, sp.Symbol)):
         return False
     definition, slope = record.program.definitions.get(name_of(subject.of)), steps[-1].after
     if definition is None or slope == 0 or any(s.conditions or s.conventions for s in steps):
@@ -150,13 +136,13 @@ def _is_plain(record: Record, subject: Subject | Largest, steps: Sequence[Step])
     return is_linear and _is_product(slope) and {s.rule for s in steps} <= {"differentiate", "contract"}
 
 
-def _is_product(expr: Expr) -> bool:
+def _is_product(expr: sp.Expr) -> bool:
     """Whether an expression is a product without brackets, or a sum of one over axes."""
-    if isinstance(expr, Sum):
+    if isinstance(expr, sp.Sum):
         return _is_product(expr.function)
-    if isinstance(expr, Mul):
+    if isinstance(expr, sp.Mul):
         return all(map(_is_product, expr.args))
-    return not isinstance(expr.base if isinstance(expr, Pow) else expr, Add)
+    return not isinstance(expr.base if isinstance(expr, sp.Pow) else expr, sp.Add)
 
 
 def _is_solved(subject: Subject | Largest, steps: Sequence[Step]) -> bool:
@@ -169,14 +155,14 @@ def _only_spells(step: Step, products: Collection[str]) -> bool:
     vector or a scalar (``1_N b^T``), which is not easier to read."""
     if not isinstance(step.subject, MatrixValue) or step.subject.array.name in products:
         return False
-    terms = step.after.args if isinstance(step.after, MatAdd) else (step.after,)
-    summed = (term for term in terms if term.has(OneMatrix) and not _repeats(term))
-    return step.after.has(HadamardProduct, HadamardPower) or any(summed)
+    terms = step.after.args if isinstance(step.after, sp.MatAdd) else (step.after,)
+    summed = (term for term in terms if term.has(sp.OneMatrix) and not _repeats(term))
+    return step.after.has(sp.HadamardProduct, sp.HadamardPower) or any(summed)
 
 
 def _repeats(term: Basic) -> bool:
     """Whether a term with ones is a multiple of the ones or their outer product with a vector."""
-    matrices = [factor for factor in (term.args if isinstance(term, MatMul) else (term,)) if factor.is_Matrix]
+    matrices = [factor for factor in (term.args if isinstance(term, sp.MatMul) else (term,)) if factor.is_Matrix]
     return len(matrices) == 1 or (len(matrices) == 2 and matrices[0].shape[1] == 1)
 
 
@@ -191,23 +177,23 @@ def _goes_unsaid(step: Step, following: Step) -> bool:
     return False
 
 
-def _deltas_by_axis(expr: Expr) -> Counter[str]:
+def _deltas_by_axis(expr: sp.Expr) -> Counter[str]:
     return Counter(axis_name(delta.args[0]) for delta in deltas(expr))
 
 
-def _splits(expr: Expr, axes: Mapping[str, int]) -> bool:
+def _splits(expr: sp.Expr, axes: Mapping[str, int]) -> bool:
     """Whether a delta over one of ``axes`` is in some terms of a bracket and not in the others."""
-    brackets = (factor for product in parts_of(expr, Mul) for factor in product.args if isinstance(factor, Add))
+    brackets = (factor for product in parts_of(expr, sp.Mul) for factor in product.args if isinstance(factor, sp.Add))
     for bracket in brackets:
-        terms = [{d for d in parts_of(t, KroneckerDelta) if axis_name(d.args[0]) in axes} for t in bracket.args]
+        terms = [{d for d in parts_of(t, sp.KroneckerDelta) if axis_name(d.args[0]) in axes} for t in bracket.args]
         if set.union(*terms) != set.intersection(*terms):
             return True
     return False
 
 
-def _terms_changed(before: Expr, after: Expr) -> int:
+def _terms_changed(before: sp.Expr, after: sp.Expr) -> int:
     """The number of terms of ``before`` that are not in ``after``, both expanded; 1 if ``after`` is one term."""
-    old, new = (set(Add.make_args(canonical(multiplied_out(expr)))) for expr in (before, after))
+    old, new = (set(sp.Add.make_args(canonical(multiplied_out(expr)))) for expr in (before, after))
     return len(old - new) if len(new) > 1 else 1
 
 
@@ -231,5 +217,5 @@ def _zero_unless(step: Step) -> list[str]:
     """Where a partial derivative is not zero, if a delta that multiplies all of it says so."""
     if not isinstance(step.subject, Partial) or isinstance(step.subject, Differentiated):
         return []
-    pairs = [factor.args[:2] for factor in Mul.make_args(step.after) if isinstance(factor, KroneckerDelta)]
+    pairs = [factor.args[:2] for factor in sp.Mul.make_args(step.after) if isinstance(factor, sp.KroneckerDelta)]
     return [f"0 unless {' and '.join(f'{i.label} = {j.label}' for i, j in pairs)}"] if pairs else []

@@ -9,29 +9,12 @@ from sympy import Identity, Integer, MatrixSymbol, OneMatrix, Symbol
 from symgrad.engine.named_functions import FORMULAS, Phi, clipped, phi, sigmoid
 from symgrad.functions import step
 from symgrad.notation import Array
+from symgrad.render import tree
 from symgrad.render.blocks import Line, Paragraph, Text
 from symgrad.render.order import ordered
 from symgrad.render.phrases import joined, letter, numpy_shape
 from symgrad.render.shapes import shape, whole_array
 from symgrad.render.symbols import Vocabulary, index_letter
-from symgrad.render.tree import (
-    Call,
-    Cases,
-    Delta,
-    Hadamard,
-    HadamardRaised,
-    Indicator,
-    Leaf,
-    Node,
-    Norm,
-    Raised,
-    Relation,
-    Root,
-    Share,
-    Size,
-    contains,
-    parts,
-)
 
 COUNTS = {3: "three", 4: "four", 5: "five", 6: "six"}
 FUNCTIONS = {
@@ -50,75 +33,75 @@ def remarks(arrays: Collection[Array], lines: Sequence[Line], notation: str) -> 
     """Remarks on vectors in matrix notation, arrays without a matrix form, relations in brackets, norms, cases in
     matrix notation, and signs, if the page has them."""
     sides = [side for line in lines if line.matrix for side in (line.left, line.right) if side]
-    leaves = (part.expr for side in sides for part in parts(side) if isinstance(part, Leaf))
+    leaves = (part.expr for side in sides for part in tree.parts(side) if isinstance(part, tree.Leaf))
     matrices = {expr.name for expr in leaves if isinstance(expr, MatrixSymbol)}
     if vectors := [array for array in arrays if len(array.axes) == 1 and array.name in matrices]:
         yield Paragraph(vectors_remark(vectors))
     if notation != "index" and (tensors := [array for array in arrays if not array.has_matrix]):
         yield Paragraph(tensors_remark(tensors))
-    if any(contains(line.right, Indicator) for line in lines):
-        example = Indicator(Relation(">", Leaf(Symbol("x")), Leaf(Integer(0))))
+    if any(tree.contains(line.right, tree.Indicator) for line in lines):
+        example = tree.Indicator(tree.Relation(">", tree.Leaf(Symbol("x")), tree.Leaf(Integer(0))))
         yield Paragraph(("A relation in brackets, such as ", example, ", is 1 where it holds, else 0."))
-    if any(line.matrix and contains(line.right, Norm) for line in lines):
-        norm = Raised(Norm(Leaf(Symbol("A"))), Leaf(Integer(2)))
+    if any(line.matrix and tree.contains(line.right, tree.Norm) for line in lines):
+        norm = tree.Raised(tree.Norm(tree.Leaf(Symbol("A"))), tree.Leaf(Integer(2)))
         yield Paragraph((norm, " is the sum of the squares of all entries of A."))
-    if any(line.matrix and contains(line.right, Cases) for line in lines):
+    if any(line.matrix and tree.contains(line.right, tree.Cases) for line in lines):
         yield Paragraph(("In matrix notation a case is chosen entry by entry.",))
-    if arrays and (meanings := [*_signs([part for line in lines for part in parts(line.right)])]):
+    if arrays and (meanings := [*_signs([part for line in lines for part in tree.parts(line.right)])]):
         yield Paragraph((*joined(meanings, "; "), "."))
 
 
 def functions(lines: Sequence[Line]) -> Iterator[Paragraph]:
     """The formulas of the functions that lines name, and what the shares in a maximum are."""
-    nodes = [part for line in lines for part in parts(line.right)]
-    called = {node.function for node in nodes if isinstance(node, Call)}
+    nodes = [part for line in lines for part in tree.parts(line.right)]
+    called = {node.function for node in nodes if isinstance(node, tree.Call)}
     x = Symbol("x")
     for function, what in FUNCTIONS.items():
         if str(function) in called:
             formula = ordered(FORMULAS[function](x), Vocabulary(), as_written=True)
-            yield Paragraph((Relation("==", Call(str(function), (Leaf(x),)), formula), what))
+            yield Paragraph((tree.Relation("==", tree.Call(str(function), (tree.Leaf(x),)), formula), what))
     if str(clipped) in called:
-        a, b = Leaf(Symbol("a")), Leaf(Symbol("b"))
-        limits = (" is ", Leaf(x), ", but at least ", a, " and at most ", b, ".")
-        yield Paragraph((Call(str(clipped), (Leaf(x), a, b)), *limits))
+        a, b = tree.Leaf(Symbol("a")), tree.Leaf(Symbol("b"))
+        limits = (" is ", tree.Leaf(x), ", but at least ", a, " and at most ", b, ".")
+        yield Paragraph((tree.Call(str(clipped), (tree.Leaf(x), a, b)), *limits))
     if step.__name__ in called:
-        above, at, below = (Relation(sign, Leaf(x), Leaf(Integer(0))) for sign in (">", "==", "<"))
+        above, at, below = (tree.Relation(sign, tree.Leaf(x), tree.Leaf(Integer(0))) for sign in (">", "==", "<"))
         yield Paragraph(
-            (Call(step.__name__, (Leaf(x),)), " is 1 for ", above, ", 1/2 for ", at, ", 0 for ", below, ".")
+            (tree.Call(step.__name__, (tree.Leaf(x),)), " is 1 for ", above, ", 1/2 for ", at, ", 0 for ", below, ".")
         )
     for line in lines:
-        if line.left and isinstance(line.right, Share):
+        if line.left and isinstance(line.right, tree.Share):
             share, ties = line.right, " and 0 elsewhere; equally large entries share the 1."
             largest = (" is 1 at the largest ", share.entries[0], " along ", letter(index_letter(share.index)), ties)
-            yield Paragraph((Relation("==", line.left, share), *largest))
+            yield Paragraph((tree.Relation("==", line.left, share), *largest))
             break
 
 
-def _signs(nodes: Sequence[Node]) -> Iterator[Text]:
+def _signs(nodes: Sequence[tree.Node]) -> Iterator[Text]:
     """What the Kronecker delta, ones, the identity, and entrywise products, quotients, powers and functions mean, if
     nodes have them."""
-    if delta := next((node for node in nodes if isinstance(node, Delta)), None):
-        yield (delta, " is 1 if ", Relation("==", Leaf(delta.left), Leaf(delta.right)), ", else 0")
-    leaves = {node.expr: node for node in nodes if isinstance(node, Leaf)}
+    if delta := next((node for node in nodes if isinstance(node, tree.Delta)), None):
+        yield (delta, " is 1 if ", tree.Relation("==", tree.Leaf(delta.left), tree.Leaf(delta.right)), ", else 0")
+    leaves = {node.expr: node for node in nodes if isinstance(node, tree.Leaf)}
     shapes = {expr.shape for expr in leaves if isinstance(expr, OneMatrix)}
     columns = sorted({next(n for n in shape if n != 1) for shape in shapes if 1 in shape and shape != (1, 1)}, key=str)
     if columns:
-        shown = joined(((Leaf(OneMatrix(size, 1)),) for size in columns), last=" and ")
+        shown = joined(((tree.Leaf(OneMatrix(size, 1)),) for size in columns), last=" and ")
         yield (*shown, " is a column of ones" if len(columns) == 1 else " are columns of ones")
     if full := next((shape for shape in sorted(shapes, key=str) if 1 not in shape), None):
-        yield (Leaf(OneMatrix(*full)), " is a matrix of ones")
+        yield (tree.Leaf(OneMatrix(*full)), " is a matrix of ones")
     if unit := next((leaf for expr, leaf in leaves.items() if isinstance(expr, Identity)), None):
         yield (unit, " is the identity matrix")
     named = {getattr(expr, "name", "") for expr in leaves}
-    a, b = (Leaf(Symbol(x)) for x in next((pair for pair in OPERANDS if named.isdisjoint(pair)), OPERANDS[0]))
-    entrywise = [node for node in nodes if isinstance(node, (Hadamard, HadamardRaised))]
+    a, b = (tree.Leaf(Symbol(x)) for x in next((pair for pair in OPERANDS if named.isdisjoint(pair)), OPERANDS[0]))
+    entrywise = [node for node in nodes if isinstance(node, (tree.Hadamard, tree.HadamardRaised))]
     if entrywise:
-        yield (Hadamard((a, b)), " is the product entry by entry")
-    if any(isinstance(node, Hadamard) and node.below for node in entrywise):
-        yield (Hadamard((a,), (b,)), " the quotient")
-    if any(isinstance(node, HadamardRaised) for node in entrywise):
-        yield (HadamardRaised(a, Leaf(Symbol("k"))), " the power")
-    applied = (n for n in nodes if isinstance(n, Root) or (isinstance(n, Call) and n.function not in WHOLE))
+        yield (tree.Hadamard((a, b)), " is the product entry by entry")
+    if any(isinstance(node, tree.Hadamard) and node.below for node in entrywise):
+        yield (tree.Hadamard((a,), (b,)), " the quotient")
+    if any(isinstance(node, tree.HadamardRaised) for node in entrywise):
+        yield (tree.HadamardRaised(a, tree.Leaf(Symbol("k"))), " the power")
+    applied = (n for n in nodes if isinstance(n, tree.Root) or (isinstance(n, tree.Call) and n.function not in WHOLE))
     if function := next((node for node in applied if shape(node, {}) not in (None, ("1", "1"))), None):
         yield (function, " is taken entry by entry")
 
@@ -132,7 +115,7 @@ def vectors_remark(vectors: Sequence[Array]) -> Text:
         (
             *joined((whole_array(array),) for array in same),
             f" {'is' if len(same) == 1 else 'are'} {numpy_shape(same[0])} in NumPy, ",
-            Size(axis, "1"),
+            tree.Size(axis, "1"),
             " here",
         )
         for axis, same in by_shape.items()

@@ -17,29 +17,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import lru_cache
 
-from sympy import (
-    Abs,
-    Add,
-    E,
-    Expr,
-    Function,
-    Indexed,
-    KroneckerDelta,
-    Mul,
-    Number,
-    NumberSymbol,
-    Pow,
-    Rational,
-    S,
-    Sum,
-    Symbol,
-    cosh,
-    exp,
-    log,
-    sinh,
-    sympify,
-    tanh,
-)
+import sympy as sp
 from sympy.core.basic import Basic
 from sympy.core.function import Derivative
 from sympy.functions.elementary.piecewise import Piecewise
@@ -72,11 +50,11 @@ from symgrad.notation import axis_name, bound_indices, free_indices, index_over,
 from symgrad.program import Program
 from symgrad.special_functions import position_of
 
-EXPANSIONS: dict[type[Basic], Callable[..., Expr]] = {
-    tanh: lambda u: 1 - 2 / (exp(2 * u) + 1),
-    sinh: lambda u: (exp(u) - exp(-u)) / 2,
-    cosh: lambda u: (exp(u) + exp(-u)) / 2,
-    root: lambda u: Pow(u, S.Half, evaluate=False),
+EXPANSIONS: dict[type[Basic], Callable[..., sp.Expr]] = {
+    sp.tanh: lambda u: 1 - 2 / (sp.exp(2 * u) + 1),
+    sp.sinh: lambda u: (sp.exp(u) - sp.exp(-u)) / 2,
+    sp.cosh: lambda u: (sp.exp(u) + sp.exp(-u)) / 2,
+    root: lambda u: sp.Pow(u, sp.S.Half, evaluate=False),
     reciprocal: lambda u: where(equal(u, 0), 0, 1 / u),
 }
 """Functions that are expressed in other functions, such as the hyperbolic ones in exponentials."""
@@ -104,7 +82,7 @@ class Normaliser:
         self._memo: dict[Basic, Polynomial] = {}
         self._definitions: dict[str, Polynomial] = {}
 
-    def equal(self, left: Expr, right: Expr) -> bool:
+    def equal(self, left: sp.Expr, right: sp.Expr) -> bool:
         """Whether both expressions have the same normal form, possibly after multiplication by their common divisors.
 
         Raises ``NoNormalForm`` if an expression has none.
@@ -122,50 +100,50 @@ class Normaliser:
         return self._memo[expr]
 
     def _translate(self, expr: Basic) -> Polynomial:
-        if isinstance(expr, Function) and not has_own_name(expr.func):
+        if isinstance(expr, sp.Function) and not has_own_name(expr.func):
             raise NoNormalForm(f"{expr.func} is not the function of its name: {expr}")
-        if isinstance(expr, Number) and expr.is_finite:
-            value = Rational(expr)  # exact, also for a decimal number
+        if isinstance(expr, sp.Number) and expr.is_finite:
+            value = sp.Rational(expr)  # exact, also for a decimal number
             return number(Fraction(int(value.p), int(value.q)))
-        if isinstance(expr, (Symbol, Indexed)) and not isinstance(expr, Idx):
+        if isinstance(expr, (sp.Symbol, sp.Indexed)) and not isinstance(expr, Idx):
             return self._entry(expr)
-        if isinstance(expr, Add):
+        if isinstance(expr, sp.Add):
             return add(*map(self, expr.args))
-        if isinstance(expr, Mul):
+        if isinstance(expr, sp.Mul):
             result = number(1)
             for arg in expr.args:
                 result = algebra.multiply(result, self(arg))
             return result
-        if isinstance(expr, exp):
+        if isinstance(expr, sp.exp):
             return through(self(expr.args[0]), exp_of)
-        if isinstance(expr, Pow):
+        if isinstance(expr, sp.Pow):
             return self._power(*expr.args)
-        if isinstance(expr, log) and len(expr.args) == 1:
+        if isinstance(expr, sp.log) and len(expr.args) == 1:
             return through(self(expr.args[0]), log_of)
-        if isinstance(expr, Sum):
+        if isinstance(expr, sp.Sum):
             fresh = {index_text(i): fresh_index(index_text(i)) for i in bound_indices(expr)}
             if len(fresh) < len(expr.limits):
                 raise NoNormalForm(f"an index is bound twice: {expr}")
             return sums.over(algebra.rename(self(expr.function), fresh), list(fresh.values()))
-        if isinstance(expr, KroneckerDelta):
+        if isinstance(expr, sp.KroneckerDelta):
             return single(Delta(*map(index_text, expr.args)))
         if isinstance(expr, position_of):
             return single(Position(index_text(*expr.args)))
         if type(expr) in EXPANSIONS:
             return self(EXPANSIONS[type(expr)](*expr.args))
-        if expr == E:
+        if expr == sp.E:
             return exp_of(number(1))
         if isinstance(expr, where):
             condition, *branches = expr.args
             yes, no = (self(_decided(branch, condition, n)) for n, branch in enumerate(branches, 1))
             return add(no, algebra.multiply(self(condition), add(yes, scale(no, -1))))
-        if isinstance(expr, (Abs, absolute)) and is_nonnegative(inside := self(expr.args[0])):
+        if isinstance(expr, (sp.Abs, absolute)) and is_nonnegative(inside := self(expr.args[0])):
             return inside
         if isinstance(expr, selection):
             row, index = expr.args
             along = fresh_index(index_text(index))
             return selected(algebra.rename(self(row), {index_text(index): along}), along, index_text(index))
-        if isinstance(expr, NumberSymbol):
+        if isinstance(expr, sp.NumberSymbol):
             return single(Constant(str(expr)))
         if isinstance(expr, inverse):
             is_symmetric = self._is_symmetric(expr.matrix)
@@ -174,12 +152,12 @@ class Normaliser:
             )
         if isinstance(expr, OF_MATRICES):
             return single(Constant(f"{type(expr).__name__} {expr.matrix}"))
-        if isinstance(expr, Function) and not isinstance(expr, (Piecewise, Derivative)):
+        if isinstance(expr, sp.Function) and not isinstance(expr, (Piecewise, Derivative)):
             return call(type(expr).__name__, tuple(map(self, expr.args)))
         raise NoNormalForm(f"{type(expr).__name__} has no normal form: {expr}")
 
     def _power(self, base: Basic, exponent: Basic) -> Polynomial:
-        if isinstance(exponent, Rational):
+        if isinstance(exponent, sp.Rational):
             power = Fraction(int(exponent.p), int(exponent.q))
             if power > 0 and power.denominator == 1:
                 return algebra.power(self(base), power)
@@ -187,7 +165,7 @@ class Normaliser:
         raised = through(self(base), log_of)
         return through(algebra.multiply(self(exponent), raised), exp_of)
 
-    def _entry(self, expr: Symbol | Indexed) -> Polynomial:
+    def _entry(self, expr: sp.Symbol | sp.Indexed) -> Polynomial:
         name, indices = name_of(expr), tuple(map(index_text, indices_of(expr)))
         if not indices and name in self._program.axis:
             return single(Size(name))
@@ -236,12 +214,12 @@ def _decided(expr: Basic, condition: Basic, branch: int) -> Basic:
     condition, which looks at other positions."""
     if not parts_of(expr, where):
         return expr
-    bound = bound_indices(expr) if isinstance(expr, Sum) else expr.args[1:] if isinstance(expr, selection) else ()
+    bound = bound_indices(expr) if isinstance(expr, sp.Sum) else expr.args[1:] if isinstance(expr, selection) else ()
     if free_indices(condition).intersection(bound):
         return expr
     if isinstance(expr, where) and expr.args[0] == condition:
         return _decided(expr.args[branch], condition, branch)
-    if isinstance(expr, Sum):
+    if isinstance(expr, sp.Sum):
         return sum_over(_decided(expr.function, condition, branch), bound_indices(expr))
     return expr.func(*(_decided(arg, condition, branch) for arg in expr.args))
 
@@ -250,7 +228,7 @@ def _decided(expr: Basic, condition: Basic, branch: int) -> Basic:
 def index_text(index: Basic) -> Index:
     """The text of an index in the normal form; it differs from the text of any other index or atom."""
     if not isinstance(index, Idx) or index.upper is None:
-        raise NoNormalForm(f"{sympify(index)} is not an index over an axis")
+        raise NoNormalForm(f"{sp.sympify(index)} is not an index over an axis")
     letter = index.name
     if not letter.removeprefix(RESERVED).isidentifier() or index != index_over(letter, index.upper + 1):
         raise NoNormalForm(f"{letter!r} is not the letter of an index")

@@ -8,24 +8,7 @@ from fractions import Fraction
 from math import prod
 
 import numpy as np
-from sympy import (
-    Add,
-    E,
-    Expr,
-    Function,
-    Indexed,
-    Integer,
-    KroneckerDelta,
-    Mul,
-    Number,
-    NumberSymbol,
-    Pow,
-    Rational,
-    Sum,
-    Symbol,
-    exp,
-    log,
-)
+import sympy as sp
 from sympy.core.basic import Basic
 from sympy.functions.elementary.piecewise import Piecewise
 from sympy.tensor.indexed import Idx
@@ -70,7 +53,7 @@ class Evaluator:
         program: Program,
         sizes: Mapping[str, int],
         values: dict[str, Array],
-        scalars: Mapping[Symbol, tuple[str, tuple[int, ...]]],
+        scalars: Mapping[sp.Symbol, tuple[str, tuple[int, ...]]],
     ) -> None:
         self.numbers = numbers
         self.sizes = dict(sizes)
@@ -112,30 +95,30 @@ class Evaluator:
         return self._memo[expr]
 
     def _evaluate(self, expr: Basic) -> Labelled:
-        if isinstance(expr, Function) and not has_own_name(expr.func):
+        if isinstance(expr, sp.Function) and not has_own_name(expr.func):
             raise OutsideField(f"{expr.func} is not the function of its name: {expr}")
-        if isinstance(expr, (Number, NumberSymbol)) and expr != E:
+        if isinstance(expr, (sp.Number, sp.NumberSymbol)) and expr != sp.E:
             return Labelled((), self.numbers.constant(expr))
-        if expr == E:
-            return self._map(self.numbers.exp, Integer(1))
-        if isinstance(expr, Indexed):
+        if expr == sp.E:
+            return self._map(self.numbers.exp, sp.Integer(1))
+        if isinstance(expr, sp.Indexed):
             return self._indexed(expr)
-        if isinstance(expr, Symbol):
+        if isinstance(expr, sp.Symbol):
             return Labelled((), self._scalar(expr))
-        if isinstance(expr, (Add, Mul)):
+        if isinstance(expr, (sp.Add, sp.Mul)):
             return self._fold(expr)
-        if isinstance(expr, Sum):
+        if isinstance(expr, sp.Sum):
             return self._sum(expr)
-        if isinstance(expr, KroneckerDelta):
+        if isinstance(expr, sp.KroneckerDelta):
             return self._delta(*expr.args)
         if isinstance(expr, position_of):
-            every = [self.numbers.constant(Integer(place)) for place in range(self.sizes[axis_name(*expr.args)])]
+            every = [self.numbers.constant(sp.Integer(place)) for place in range(self.sizes[axis_name(*expr.args)])]
             return Labelled(expr.args, np.stack(every, axis=1))
-        if isinstance(expr, exp):
+        if isinstance(expr, sp.exp):
             return self._map(self.numbers.exp, expr.args[0])
-        if isinstance(expr, Pow):
+        if isinstance(expr, sp.Pow):
             return self._power(*expr.args)
-        if isinstance(expr, log) and len(expr.args) == 1:
+        if isinstance(expr, sp.log) and len(expr.args) == 1:
             return self._log(expr.args[0])
         if type(expr) in EXPANSIONS:
             return self(EXPANSIONS[type(expr)](*expr.args))
@@ -149,7 +132,7 @@ class Evaluator:
             return self._choice(*expr.args)
         if isinstance(expr, OF_MATRICES):
             return self._of_matrix(expr)
-        if isinstance(expr, Function) and not isinstance(expr, Piecewise):
+        if isinstance(expr, sp.Function) and not isinstance(expr, Piecewise):
             labels, data = self._aligned([self(arg) for arg in expr.args])
             return Labelled(labels, self.numbers.apply(expr.func, data))
         raise OutsideField(f"{type(expr).__name__} cannot be evaluated: {expr}")
@@ -173,14 +156,14 @@ class Evaluator:
         labels, data = self._aligned([self(arg) for arg in expr.args])
         result = data[0]
         for part in data[1:]:
-            if isinstance(expr, Mul):
+            if isinstance(expr, sp.Mul):
                 result = self.numbers.reduce(result * part)
             else:
                 total = self.numbers.reduce(result + part)
                 result = self.numbers.settled(total, np.maximum(abs(result), abs(part)))
         return Labelled(labels, result)
 
-    def _sum(self, expr: Sum) -> Labelled:
+    def _sum(self, expr: sp.Sum) -> Labelled:
         result = self(expr.function)
         for index in bound_indices(expr):
             if index in result.labels:
@@ -208,7 +191,7 @@ class Evaluator:
             raise OutsideField(f"the index {index} of a selection does not occur in {row}")
         return Labelled(value.labels, self.numbers.select(value.data, 1 + value.labels.index(index)))
 
-    def _of_matrix(self, call: Expr) -> Labelled:
+    def _of_matrix(self, call: sp.Expr) -> Labelled:
         """An entry of an inverse; a determinant, or the logarithm of its absolute value, which is log(det**2)/2."""
         if call.matrix not in self._inverses:
             self._inverses[call.matrix] = inverted(self.values[call.matrix], self.numbers)
@@ -217,15 +200,15 @@ class Evaluator:
             return self._laid_out(inverse_entries, call.args[2:])
         if isinstance(call, det):
             return Labelled((), determinant)
-        half = self.numbers.constant(Rational(1, 2))
+        half = self.numbers.constant(sp.Rational(1, 2))
         logarithm = self.numbers.log(self.numbers.reduce(determinant * determinant))
         return Labelled((), self.numbers.reduce(half[: len(logarithm)] * logarithm))
 
     def _delta(self, i: Idx, j: Idx) -> Labelled:
-        one = self.numbers.constant(Integer(1)).reshape(-1, 1, 1)
+        one = self.numbers.constant(sp.Integer(1)).reshape(-1, 1, 1)
         return Labelled(_union([(i,), (j,)]), one * np.eye(self.sizes[axis_name(i)], dtype=int))
 
-    def _indexed(self, expr: Indexed) -> Labelled:
+    def _indexed(self, expr: sp.Indexed) -> Labelled:
         return self._laid_out(self.values[expr.base.name], expr.indices)
 
     def _laid_out(self, data: Array, indices: Iterable[Idx]) -> Labelled:
@@ -240,40 +223,44 @@ class Evaluator:
         order = sorted(range(len(labels)), key=lambda axis: _letter(labels[axis]))
         return Labelled(tuple(labels[p] for p in order), data.transpose([0] + [p + 1 for p in order]))
 
-    def _scalar(self, symbol: Symbol) -> Array:
+    def _scalar(self, symbol: sp.Symbol) -> Array:
         if symbol in self._scalars:
             name, position = self._scalars[symbol]
             return at_position(self.values[name], position)
         if symbol.name in self.sizes:
-            return self.numbers.constant(Integer(self.sizes[symbol.name]))
+            return self.numbers.constant(sp.Integer(self.sizes[symbol.name]))
         return self.values[symbol.name]
 
     def _power(self, base: Basic, exponent: Basic) -> Labelled:
-        if isinstance(exponent, Rational):
+        if isinstance(exponent, sp.Rational):
             return self._map(lambda value: self.numbers.power(value, exponent), base)
-        return self(exp(exponent * log(base), evaluate=False))
+        return self(sp.exp(exponent * sp.log(base), evaluate=False))
 
     def _log(self, argument: Basic) -> Labelled:
         """A logarithm; in a field, the logarithm of a product of positive factors is a sum."""
         parts = None if isinstance(self.numbers, Reals) else self._log_parts(argument)
         return self._map(self.numbers.log, argument) if parts is None else self(parts)
 
-    def _log_parts(self, argument: Basic) -> Expr | None:
+    def _log_parts(self, argument: Basic) -> sp.Expr | None:
         """The logarithm of an expression in simpler logarithms, or None if no rule splits it."""
-        if isinstance(argument, exp):
+        if isinstance(argument, sp.exp):
             return argument.args[0]
         program = self._program
-        if isinstance(argument, Mul) and all(is_positive(factor, program) for factor in argument.args):
-            return Add(*(log(factor) for factor in argument.args))
-        if isinstance(argument, Pow) and isinstance(argument.exp, Rational) and is_positive(argument.base, program):
-            return argument.exp * log(argument.base)
-        if isinstance(argument, Symbol) and argument.name in self.sizes:
-            return log(Integer(self.sizes[argument.name]))
-        if isinstance(argument, Rational) and argument > 0:
+        if isinstance(argument, sp.Mul) and all(is_positive(factor, program) for factor in argument.args):
+            return sp.Add(*(sp.log(factor) for factor in argument.args))
+        if (
+            isinstance(argument, sp.Pow)
+            and isinstance(argument.exp, sp.Rational)
+            and is_positive(argument.base, program)
+        ):
+            return argument.exp * sp.log(argument.base)
+        if isinstance(argument, sp.Symbol) and argument.name in self.sizes:
+            return sp.log(sp.Integer(self.sizes[argument.name]))
+        if isinstance(argument, sp.Rational) and argument > 0:
             powers = prime_powers(Fraction(int(argument.p), int(argument.q)))
-            return None if powers == {argument: 1} else Add(*(k * log(Integer(p)) for p, k in powers.items()))
-        if isinstance(argument, (Symbol, Indexed)) and name_of(argument) in program.definitions:
-            return log(instance(program.definitions[name_of(argument)], argument))
+            return None if powers == {argument: 1} else sp.Add(*(k * sp.log(sp.Integer(p)) for p, k in powers.items()))
+        if isinstance(argument, (sp.Symbol, sp.Indexed)) and name_of(argument) in program.definitions:
+            return sp.log(instance(program.definitions[name_of(argument)], argument))
         return None
 
 
@@ -300,8 +287,8 @@ def widest(program: Program, sizes: Mapping[str, int]) -> int:
     """The entries of the widest derivative: over the indices of an equation, of its sums, and of an array in it."""
 
     def width(expr: Basic) -> int:
-        inner = 1 if isinstance(expr, (Indexed, Idx)) else max(map(width, expr.args), default=1)
-        return inner * prod(sizes[axis_name(i)] for i in bound_indices(expr)) if isinstance(expr, Sum) else inner
+        inner = 1 if isinstance(expr, (sp.Indexed, Idx)) else max(map(width, expr.args), default=1)
+        return inner * prod(sizes[axis_name(i)] for i in bound_indices(expr)) if isinstance(expr, sp.Sum) else inner
 
     entries = {name: prod(sizes[axis.name] for axis in array.axes) for name, array in program.arrays.items()}
     used = {d.name: max((entries[name] for name in program.uses(d.name)), default=1) for d in program.ordered}
@@ -313,7 +300,7 @@ def inverted(matrix: Array, numbers: NumberSystem) -> tuple[Array, Array]:
     levels, size = matrix.shape[:2]
     if is_missing(matrix).any():
         return np.full(matrix.shape, MISSING, dtype=object), np.full(levels, MISSING, dtype=object)
-    one = numbers.constant(Integer(1))[:levels]
+    one = numbers.constant(sp.Integer(1))[:levels]
     work = np.concatenate([matrix, one[:, None, None] * np.eye(size, dtype=int)], axis=2)
     determinant = one
     for k in range(size):
@@ -323,7 +310,7 @@ def inverted(matrix: Array, numbers: NumberSystem) -> tuple[Array, Array]:
             determinant = -determinant
         pivot = work[:, k, k]
         determinant = numbers.reduce(determinant * pivot)
-        work[:, k] = numbers.reduce(work[:, k] * numbers.power(pivot, Integer(-1))[:, None])
+        work[:, k] = numbers.reduce(work[:, k] * numbers.power(pivot, sp.Integer(-1))[:, None])
         for row in {*range(size)} - {k}:
             change = numbers.reduce(work[:, row, k][:, None] * work[:, k])
             total = numbers.reduce(work[:, row] - change)
