@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from functools import lru_cache
+from itertools import chain, count
 from types import MappingProxyType
 from unicodedata import normalize
 
@@ -158,6 +159,12 @@ def printed_name(text: str) -> str:
 def is_alike(name: str, others: Iterable[str]) -> bool:
     """Whether an array or its entries would look like one of ``others``."""
     return any(look(name) == look(other) or entry_look(name) == entry_look(other) for other in others)
+
+
+def unlike(name: str, others: Collection[str], *, joint: str = "", first: int = 2) -> str:
+    """``name``, or the first of name2, name3, ... that looks like none of ``others``; ``joint`` precedes the number."""
+    numbered = (f"{name}{joint}{number}" for number in count(first))
+    return next(new for new in chain((name,), numbered) if not is_alike(new, others))
 
 
 def alike_in_print(

@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain, count
 from warnings import warn
 
 from sympy import Add, Expr, MatrixSymbol, Symbol
@@ -21,7 +20,7 @@ from symgrad.check.proof import prove
 from symgrad.equations import node
 from symgrad.errors import InputError, RefutedError, UndefinedWarning, nested
 from symgrad.facts import in_closed_forms
-from symgrad.names import is_alike
+from symgrad.names import unlike
 from symgrad.notation import Array, entry_of, indices_of, name_of, replaced, sum_over
 from symgrad.program import Program
 from symgrad.render.phrases import lines_are
@@ -264,8 +263,8 @@ def tangent_program(record: Record, wrt: Sequence[str]) -> tuple[Program, dict[s
     gradients: dict[str, str] = {}
     for name in wrt:
         closed = record.gradients[name]
-        tangents.append(Array(_unused(f"{name}dot", names), closed.array.axes))
-        gradients[name] = _unused(f"d{name}", {*names, *(t.name for t in tangents)})
+        tangents.append(Array(unlike(f"{name}dot", names), closed.array.axes))
+        gradients[name] = unlike(f"d{name}", {*names, *(t.name for t in tangents)})
         names |= {tangents[-1].name, gradients[name]}
         indices = tuple(getattr(closed.entry, "indices", ()))
         entry = Array(gradients[name], closed.array.axes)[indices]
@@ -280,7 +279,3 @@ def tangent_program(record: Record, wrt: Sequence[str]) -> tuple[Program, dict[s
         about="",
         upstream=(),
     ), gradients
-
-
-def _unused(name: str, names: set[str]) -> str:
-    return next(new for new in chain((name,), (f"{name}{n}" for n in count(2))) if not is_alike(new, names))

@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from itertools import count
 
 from symgrad.array.graph import Kind, Node, in_order
-from symgrad.names import in_english, is_alike
+from symgrad.names import in_english, is_alike, unlike
 
 NONLINEAR = {"exp", "log", "softmax", "sigmoid", "tanh", "relu", "gelu", "softplus", "erf", "normaliser"}
 """Activations: an argument that is a contraction gets a name (logits), and so does the hidden layer that they make."""
@@ -65,11 +64,7 @@ def names_of(output: Node, variables: Mapping[Node, tuple[int, str]], taken: Ite
 
 def free_name(name: str, used: Iterable[str]) -> str:
     """``name``, with a number where needed so that it differs in print from the names in ``used``."""
-    used = set(used)
-    if not is_alike(name, used):
-        return name
-    joined = "_" if name[-1].isdigit() else ""
-    return next(new for number in count(1) if not is_alike(new := f"{name}{joined}{number}", used))
+    return unlike(name, set(used), joint="_" if name[-1].isdigit() else "", first=1)
 
 
 def sanitised(name: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Iterable, Mapping
-from itertools import chain, count
+from itertools import count
 
-from symgrad.names import is_alike
+from symgrad.names import unlike
 
 RESERVED = {"np", "math", "Gradients", "type", "float", "max", "min", "abs", "map", "range", "next", "Exception"}
 RESERVED |= {"scipy", "Any", "njit", "prange", "types", "typeof", "intrinsic", "get_num_threads"}
@@ -35,7 +35,7 @@ def part_name(used: set[str]) -> str:
 
 def fresh(name: str, taken: set[str]) -> str:
     """The name, or the first of name2, name3, ... that does not look like a taken one; it is added to ``taken``."""
-    unused = next(new for new in chain((name,), (f"{name}{number}" for number in count(2))) if not is_alike(new, taken))
+    unused = unlike(name, taken)
     taken.add(unused)
     return unused
 

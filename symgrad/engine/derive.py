@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import count
 
 from sympy import Expr
 from sympy.core.basic import Basic
@@ -23,7 +22,7 @@ from symgrad.engine.named_arrays import with_softmaxes
 from symgrad.engine.partials import has_inverse
 from symgrad.engine.writer import Writer
 from symgrad.errors import InputError, UnsupportedError, nested
-from symgrad.names import alike_in_print, is_alike, same_look
+from symgrad.names import alike_in_print, is_alike, same_look, unlike
 from symgrad.notation import Array, indices_of, replaced
 from symgrad.program import Program
 from symgrad.steps import Gradient, MatrixTotal, MatrixValue, Record, Step, Subject, Total, Value
@@ -116,16 +115,11 @@ def _adjoint_arrays(program: Program, wrt: Sequence[str]) -> dict[str, Array]:
     adjoints: dict[str, Array] = {}
     used = [*program.arrays, *program.axis, *program.printed.values()]
     for name in _wanted_nodes(program, wrt):
-        adjoints[name] = Array(_unused(f"G_{program.printed.get(name, name)}", used), program.arrays[name].axes)
+        adjoints[name] = Array(
+            unlike(f"G_{program.printed.get(name, name)}", used, joint="_"), program.arrays[name].axes
+        )
         used.append(adjoints[name].name)
     return adjoints
-
-
-def _unused(name: str, used: Sequence[str]) -> str:
-    """``name``, or the first of name_2, name_3, ... that differs in print from the names in ``used``."""
-    if not is_alike(name, used):
-        return name
-    return next(new for number in count(2) if not is_alike(new := f"{name}_{number}", used))
 
 
 def _write_matrices(writer: Writer) -> None:
