@@ -93,7 +93,7 @@ def in_closed_forms(expr: Expr, record: Record) -> Expr:
     """An expression with closed forms in place of derivatives: a closed form uses derivatives of later arrays only."""
     for name in sorted(record.adjoint_arrays, key=record.program.rank.__getitem__):
         form = record.adjoints[name]
-        entry = entry_of(record.adjoint_arrays[name].name, getattr(form.entry, "indices", ()))
+        entry = entry_of(record.adjoint_arrays[name].name, indices_of(form.entry))
         expr = unfolded(expr, entry, form.index)
     return expr
 

@@ -266,7 +266,7 @@ def tangent_program(record: Record, wrt: Sequence[str]) -> tuple[Program, dict[s
         tangents.append(Array(unlike(f"{name}dot", names), closed.array.axes))
         gradients[name] = unlike(f"d{name}", {*names, *(t.name for t in tangents)})
         names |= {tangents[-1].name, gradients[name]}
-        indices = tuple(getattr(closed.entry, "indices", ()))
+        indices = indices_of(closed.entry)
         entry = Array(gradients[name], closed.array.axes)[indices]
         equations.append(node(entry, in_closed_forms(closed.index, record)))
         terms.append(sum_over(tangents[-1][indices] * entry, indices))
