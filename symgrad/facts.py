@@ -102,17 +102,19 @@ def in_closed_forms(expr: Expr, record: Record) -> Expr:
 
 
 def takes_labels(record: Record, array: Array) -> bool:
-    """Whether an input with two different axes may be given as one integer label per row.
+    """Whether an input may be given as integer labels, one per row: its last axis is not among the others.
 
-    It may if the program assumes that its rows sum to one.  It also may if the program has probabilities over the same
-    axes, the output depends on the input, its gradient is not asked for, and it is a target (see ``is_target``).
+    It may if the program assumes that its rows sum to one.  A matrix also may if the program has probabilities over the
+    same axes, the output depends on it, its gradient is not asked for, and it is a target (see ``is_target``).
     """
     upstream = [gradient for _, gradient in record.program.upstream]
-    if len(array.axes) != 2 or array.axes[0] == array.axes[1] or array.name in upstream:
+    if len(array.axes) < 2 or array.axes[-1] in array.axes[:-1] or array.name in upstream:
         return False
     ones = [a.lhs for a in record.program.assumptions if a.is_sum and a.rhs == 1]
-    if any(s.function.base.name == array.name and bound_indices(s) == s.function.indices[1:] for s in ones):
+    if any(s.function.base.name == array.name and bound_indices(s) == s.function.indices[-1:] for s in ones):
         return True
+    if len(array.axes) > 2:
+        return False
     shape = [axis.name for axis in array.axes]
     same_shape = [d for d in record.program.ordered if [axis_name(i) for i in d.indices] == shape]
     if array.name in record.wrt or array.name not in record.program.ancestors[record.program.output]:

@@ -103,14 +103,14 @@ def gelu(x: Any) -> Any:
 
 
 def one_hot(y: Any, classes: Any) -> Any:
-    """The one-hot rows (N, classes) of N integer labels ``y``, which count from 0.
+    """The one-hot rows (..., classes) of integer labels ``y``, which count from 0.
 
     Raises ``UnsupportedError`` for a symbolic ``y`` that ``shapes`` does not declare as labels of that axis.
     """
     if isinstance(y, Labels):
         with located():
             axis = axis_of(classes, "one_hot")
-            if y.index.one_hot.axes[1] != axis:
+            if y.index.one_hot.axes[-1] != axis:
                 raise UnsupportedError(f"one_hot({y.index.name}, {axis.name}): the labels are of another axis")
             return Symbolic(y.index.one_hot)
     if isinstance(y, Symbolic):

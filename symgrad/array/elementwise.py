@@ -75,7 +75,8 @@ def equal_of(a: Expr, b: Expr) -> Expr:
     """1 where a equals b, else 0; of two positions along one axis, Kronecker's delta; of 1 and an indicator, itself."""
     if isinstance(a, position_of) and isinstance(b, position_of) and a.args[0].upper == b.args[0].upper:
         return sp.KroneckerDelta(a.args[0], b.args[0])
-    if b in (0, 1) and not a.has(sp.Indexed) and not a.free_symbols and is_indicator(a):
+    relations = a.atoms(step, equal, sp.KroneckerDelta)
+    if b in (0, 1) and not a.xreplace(dict.fromkeys(relations, sp.S.One)).free_symbols and is_indicator(a):
         return a if b == 1 else 1 - a
     return equal(a, b)
 

@@ -22,6 +22,7 @@ from symgrad.array.graph import (
     Indices,
     Kind,
     Node,
+    axis_position,
     axis_positions,
     current,
     in_order,
@@ -41,7 +42,7 @@ POLYNOMIAL = {"+", "-", "*", "negative", "positive", "sum", "mean", "@", GATHER}
 
 @dataclass(frozen=True, eq=False)
 class LabelIndex:
-    """Integer labels (N,) of C classes, with their one-hot rows (N, C)."""
+    """Integer labels (N,) of C classes, with their one-hot rows (N, C); or (N, T) with (N, T, C), and so on."""
 
     name: str
     one_hot: Node
@@ -49,9 +50,11 @@ class LabelIndex:
 
 @dataclass(frozen=True)
 class Positions:
-    """``np.arange(len(y))`` as a subscript: the positions along an axis, in order."""
+    """``np.arange(len(y))`` as a subscript: the positions along an axis, in order; ``after`` counts the dimensions of
+    size one that follow, as in ``np.arange(N)[:, None]``."""
 
     axis: Axis
+    after: int = 0
 
 
 def subscript(node: Node, key: Any) -> Node:
@@ -66,11 +69,19 @@ def subscript(node: Node, key: Any) -> Node:
         parts[position : position + 1] = gap
     else:
         parts += gap
+    indexed = [part for part in parts if part is not None]
+    if ones := [at for at, part in enumerate(indexed) if _is_only_entry(part) and node.axes[at] is None]:
+        return subscript(squeeze(node, tuple(ones)), tuple(part for part in parts if not _is_only_entry(part)))
     for part in parts:
         _check(node, part)
     if any(isinstance(part, LabelIndex) for part in parts):
         return _gathered(node, parts)
     return expanded(node, [position for position, part in enumerate(parts) if part is None])
+
+
+def _is_only_entry(part: Any) -> bool:
+    """Whether a part of a subscript may take the entry of a dimension of size one."""
+    return type(part) is int and part in (0, -1)
 
 
 def _check(node: Node, part: Any) -> None:
@@ -102,7 +113,7 @@ def _gathered(node: Node, parts: list[Any]) -> Node:
         raise UnsupportedError(f"{shown(node)} indexed by labels and something else: index by the labels alone first")
     position = next(position for position, part in enumerate(parts) if isinstance(part, LabelIndex))
     labels: LabelIndex = parts[position]
-    rows, classes = labels.one_hot.axes
+    *rows, classes = labels.one_hot.axes
     if node.axes[position] != classes:
         raise ProgramError(f"{shown(node)} indexed by {labels.name}: its labels are of {_name(classes)}")
     if not _is_polynomial(node, labels.one_hot):
@@ -110,17 +121,33 @@ def _gathered(node: Node, parts: list[Any]) -> Node:
             f"{shown(node)} indexed by {labels.name}: it already depends on the one-hot rows of {labels.name}, and may "
             "be singular where they are 0"
         )
-    paired = [at for at, part in enumerate(parts) if isinstance(part, Positions)]
-    if len(paired) > 1 or (paired and (abs(paired[0] - position) != 1 or node.axes[paired[0]] != rows)):
-        raise ProgramError(f"{shown(node)} indexed by labels: np.arange(len({labels.name})) is for the axis beside")
+    paired = {at: part for at, part in enumerate(parts) if isinstance(part, Positions)}
     if node.operation == "eye" and position == 0 and not paired:
         return labels.one_hot
+    row_letters = [f"row{at}" for at in range(len(rows))]
     letters = [f"a{at}" for at in range(len(parts))]
     letters[position] = "class"
-    for at in paired:
-        letters[at] = "row"
-    result = ["row" if letter == "class" else letter for letter in letters if not (letter == "row" and paired)]
-    return contraction(GATHER, [node, labels.one_hot], [tuple(letters), ("row", "class")], tuple(result))
+    for at, part in paired.items():
+        row = len(rows) - 1 - part.after
+        if row < 0 or rows[row] != part.axis or row_letters[row] in letters:
+            raise ProgramError(f"{shown(node)} indexed by labels: the axis of np.arange is not that of {labels.name}")
+        letters[at] = row_letters[row]
+    picked = sorted([position, *paired])
+    if picked[-1] - picked[0] >= len(picked) or any(node.axes[at] != part.axis for at, part in paired.items()):
+        raise ProgramError(f"{shown(node)} indexed by labels: np.arange(len({labels.name})) is for the axis beside")
+    result = [*letters[: picked[0]], *row_letters, *letters[picked[-1] + 1 :]]
+    return contraction(GATHER, [node, labels.one_hot], [tuple(letters), (*row_letters, "class")], tuple(result))
+
+
+def take_along_axis(node: Node, labels: LabelIndex, axis: Any) -> Node:
+    """``np.take_along_axis`` by labels (..., 1, ...) of all other axes."""
+    position = axis_position(node, axis, "take_along_axis")
+    rows = [over for at, over in enumerate(node.axes) if at != position]
+    if tuple(rows) != labels.one_hot.axes[:-1] or None in rows:
+        raise ProgramError(f"take_along_axis of {shown(node)}: the labels {labels.name} have other axes")
+    parts: list[Any] = [Positions(over, len(rows) - 1 - at) for at, over in enumerate(rows) if over is not None]
+    parts.insert(position, labels)
+    return expanded(_gathered(node, parts), (position,))
 
 
 def _is_polynomial(node: Node, leaf: Node) -> bool:
@@ -159,24 +186,27 @@ def entrywise(operation: str, meaning: Callable[..., Expr], *operands: Node, hin
     if any(source is None or labels in in_order(source) for source in sources):  # y/y is 1 for classes not picked, too
         return elementwise(operation, meaning, *operands, hint=hint)
     inside = elementwise(operation, meaning, *(source for source in sources if source is not None))
-    rows = ("row", "class")
-    return contraction(GATHER, [inside, labels], [rows[-len(inside.axes) :], rows], ("row",))
+    *rows, _ = letters = tuple(f"a{at}" for at in range(len(labels.axes)))
+    return contraction(GATHER, [inside, labels], [letters[-len(inside.axes) :], letters], tuple(rows))
 
 
 def picks(node: Node) -> Node | None:
-    """The one-hot rows that picked a vector, or one of its elementwise operands."""
+    """The one-hot rows that picked an array of their rows, or one of its elementwise operands."""
     known = current().picked
     if node not in known:
         known[node] = None
-        if node.operation == GATHER and len(node.axes) == 1:
-            known[node] = node.operands[1]
-        elif node.kind is Kind.PLAIN and node.meaning is not None and len(node.axes) == 1:
-            known[node] = next((rows for operand in node.operands if (rows := picks(operand)) is not None), None)
+        if node.operation == GATHER:
+            rows = [node.operands[1]]
+        elif node.kind is Kind.PLAIN and node.meaning is not None:
+            rows = [labels for operand in node.operands if (labels := picks(operand)) is not None]
+        else:
+            rows = []
+        known[node] = next((labels for labels in rows if labels.axes[:-1] == node.axes), None)
     return known[node]
 
 
 def source_of(node: Node, labels: Node) -> Node | None:
-    """The array, (N, C) or (C,), from which ``labels`` picks a vector; None if it is picked in another way."""
+    """The array, (N, C) or (C,), from which ``labels`` (N, C) pick; None if it is picked in another way."""
     known = current().sources
     if (node, labels) not in known:
         known[node, labels] = _source_of(node, labels)
@@ -184,16 +214,16 @@ def source_of(node: Node, labels: Node) -> Node | None:
 
 
 def _source_of(node: Node, labels: Node) -> Node | None:
-    rows, classes = labels.axes
+    *rows, classes = labels.axes
     if not node.axes:
         return node
     if node.operation == GATHER and node.operands[1] is labels:
         source = node.operands[0]
-        return source if source.axes in ((rows, classes), (classes,)) else None
-    if node.axes != (rows,):
+        return source if source.axes in (labels.axes, (classes,)) else None
+    if node.axes != tuple(rows):
         return None
     if picks(node) is None or node.meaning is None:
-        return expanded(node, (1,))
+        return expanded(node, (len(rows),))
     sources = [source_of(operand, labels) for operand in node.operands]
     if any(source is None for source in sources):
         return None

@@ -23,7 +23,7 @@ from symgrad.array.tracer import run
 from symgrad.equations import DOMAINS, Assumption, in_domain, one_hot, rows_sum_to_one, symmetric
 from symgrad.errors import InputError, ProgramError, SymgradError, nested
 from symgrad.names import in_english, printed_name, same_look
-from symgrad.notation import Array, Axis
+from symgrad.notation import Array
 from symgrad.program import Program
 
 
@@ -209,8 +209,7 @@ def _symbol(shape: Shape, array: Array) -> Symbolic:
     node = leaf(array)
     if not shape.labels:
         return Symbolic(node)
-    rows: tuple[Axis, ...] = array.axes[:1]
-    return Labels(leaf(Array(shape.name, rows)), LabelIndex(shape.name, node))
+    return Labels(leaf(Array(shape.name, array.axes[:-1])), LabelIndex(shape.name, node))
 
 
 def _with_numbers(facts: Sequence[str], fixed: Mapping[str, Any]) -> Iterator[str]:

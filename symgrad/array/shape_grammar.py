@@ -35,7 +35,7 @@ WORDS = ("positive", "symmetric", "positive-definite", "one-hot", "distribution"
 class Shape:
     """One declared input: its array, the assumptions in ``words``, and whether it holds integer labels.
 
-    The array of ``y: N labels of C`` is their one-hot rows (N, C).
+    The array of ``y: N labels of C`` is their one-hot rows (N, C), of ``y: N T labels of V`` (N, T, V).
     """
 
     name: str
@@ -162,11 +162,11 @@ def _check_words(part: str, array: Array, words: set[str]) -> None:
 
 
 def _labels(name: str, part: str, pieces: list[str]) -> Shape:
-    if len(pieces) != 4 or pieces[1:3] != ["labels", "of"]:
+    if len(pieces) < 4 or pieces[-3:-1] != ["labels", "of"]:
         raise InputError(f"shapes: {part!r}: declare labels as '{name}: N labels of C'")
-    axes = tuple(_axis(letter, part) for letter in (pieces[0], pieces[3]))
-    if axes[0] == axes[1]:
-        raise InputError(f"shapes: {part!r}: the rows and the classes need two different axes")
+    axes = tuple(_axis(letter, part) for letter in (*pieces[:-3], pieces[-1]))
+    if len(set(axes)) < len(axes):
+        raise InputError(f"shapes: {part!r}: the rows and the classes need different axes")
     return Shape(name, Array(name, axes), frozenset({"one-hot"}), True)
 
 

@@ -11,8 +11,8 @@ from sympy import Expr, S
 
 from symgrad.array.elementwise import value_of
 from symgrad.array.graph import Kind, Node, Trace, current, shown, size
-from symgrad.array.indexing import LabelIndex, Positions, subscript
-from symgrad.array.linear_algebra import LINEAR_ALGEBRA, places_of
+from symgrad.array.indexing import LabelIndex, Positions, subscript, take_along_axis
+from symgrad.array.linear_algebra import LINEAR_ALGEBRA, PLACES, places_of
 from symgrad.array.numpy_table import FUNCTIONS, REFUSED, call, is_boolean, name_of, refusal
 from symgrad.array.source_location import located, numpys_function, users_frames
 from symgrad.errors import UnsupportedError
@@ -55,7 +55,13 @@ def plain(value: Any) -> Any:
 
 def _as_subscript(value: Any) -> Any:
     """A part of a subscript: labels, positions, or what NumPy takes."""
-    return value.index if isinstance(value, Labels) else Positions(value.axis) if isinstance(value, Arange) else value
+    if isinstance(value, Labels) and value.node.kind is Kind.INPUT:
+        return value.index
+    node = value.node if isinstance(value, Symbolic) else None
+    if node and PLACES in (node.operation, *(inner.operation for inner in node.operands if node.kind is Kind.VIEW)):
+        (axis,) = node.real_axes
+        return Positions(axis, len(node.axes) - 1 - node.axes.index(axis))
+    return value
 
 
 def refuse(message: str) -> NoReturn:
@@ -166,6 +172,8 @@ class Symbolic:
     ) -> Any:
         if function in SHAPES:
             return SHAPES[function](args[0])
+        if function is np.take_along_axis:
+            return _taken(*args, **keywords)
         if function is np.linalg.slogdet:
             sign = apply(np.sign, (apply(np.linalg.det, args, keywords),), {})
             return SLOGDET(sign, apply(function, args, keywords))
@@ -256,17 +264,23 @@ class Labels(Symbolic):
 
     def __getitem__(self, key: Any) -> Symbolic:
         name = self.index.name
-        refuse(f"the labels {name} cannot be indexed: use them as a subscript, or one_hot({name}, C)")
+        parts = key if isinstance(key, tuple) else (key,)
+        if not all(part is None or part is Ellipsis or isinstance(part, slice) for part in parts):
+            refuse(f"the labels {name} cannot be indexed: use them as a subscript, or one_hot({name}, C)")
+        with located():
+            return Labels(subscript(self.node, key), self.index)
 
 
-class Arange(Symbolic):
-    """``np.arange`` of the size of an axis: the positions along it, as numbers or as a subscript."""
-
-    __slots__ = ("axis",)
-
-    def __init__(self, axis: Axis) -> None:
-        super().__init__(places_of(axis))
-        self.axis = axis
+def _taken(array: Any, indices: Any, axis: Any = -1) -> Symbolic:
+    """``np.take_along_axis`` by labels with a dimension of size one, such as ``y[..., None]``."""
+    with located():
+        look(current())
+        if not isinstance(indices, Labels) or not isinstance(array, Symbolic):
+            raise UnsupportedError("take_along_axis takes labels, declared in shapes as 'y: N labels of C'")
+        ones = [at for at, over in enumerate(indices.node.axes) if over is None]
+        if ones != [axis % array.ndim]:
+            raise UnsupportedError(f"take_along_axis takes labels with a dimension of size one at axis {axis}")
+        return Symbolic(take_along_axis(array.node, indices.index, axis))
 
 
 SHAPES: dict[Callable[..., Any], Callable[[Symbolic], Any]] = {
@@ -280,9 +294,9 @@ SLOGDET: Any = type(np.linalg.slogdet(np.eye(1)))
 """NumPy's pair of a sign and the logarithm of a determinant's absolute value."""
 
 
-def positions(stop: Any) -> Arange:
+def positions(stop: Any) -> Symbolic:
     """``np.arange(stop)`` of a symbolic size."""
-    return Arange(axis_of(stop, "np.arange"))
+    return Symbolic(places_of(axis_of(stop, "np.arange")))
 
 
 def axis_of(value: Any, operation: str) -> Axis:

@@ -54,12 +54,12 @@ class Inputs:
         lines: list[py.Source] = []
         for axis in (axis.name for axis in self.program.axes if axis.name in needs):
             sources = [(a, p) for a in self.arrays for p, other_axis in enumerate(a.axes) if other_axis.name == axis]
-            sources.sort(key=lambda each: (each[0].name in labels and each[1] > 0, each[0].name in labels))
+            sources.sort(key=lambda each: (_may_lack(each[0], each[1], labels), each[0].name in labels))
             array, position = sources[0]
             code = f"{self.names[array.name]}.shape[{position}]"
-            if array.name in labels and position and len(sources) > 1:  # labels have no class axis
-                shown = ", ".join(self.names[a.name] for a, _ in sources)
-                code = f"next(a.shape[{position}] for a in ({shown}) if a.ndim == 2)"
+            if _may_lack(array, position, labels) and len(sources) > 1:
+                shown = ", ".join(f"({self.names[a.name]}, {len(a.axes)})" for a, _ in sources)
+                code = f"next(a.shape[-1] for a, axes in ({shown}) if a.ndim == axes)"
             lines.append(py.Source(f"{axis} = {code}"))
         return lines
 
@@ -67,10 +67,10 @@ class Inputs:
         """Lines that turn labels into one-hot rows; unless ``sizes`` are given, they read the sizes first."""
         lines: list[py.Source] = []
         for name in labels:
-            array, axis = self.names[name], self.program.arrays[name].axes[1].name
+            array, (*rows, axis) = self.names[name], [axis.name for axis in self.program.arrays[name].axes]
             count = py.Source(str(sizes[axis])) if sizes else py.used(axis)
             line = py.written(f"{array} = _one_hot({array}, {{}}, {{}})", count, dtype, needs=["_one_hot", array])
-            lines += [py.Source(f"if {array}.ndim == 1:"), *py.indented([line])]
+            lines += [py.Source(f"if {array}.ndim == {len(rows)}:"), *py.indented([line])]
         return [*self.sizes(py.needs_of(lines), self.labels), *lines]
 
     def tables(self) -> list[str]:
@@ -108,7 +108,8 @@ class Inputs:
             high, needs = ("math.inf", {"math"}) if domain.high == math.inf else (domain.high, set())
             code = f'_within("{array}", {array}, {domain.low}, {high}, {domain.step}, "{domain.words}")'
             test = py.Source(code, needs=frozenset(["_within", *needs]))
-            lines += [py.Source(f"if {array}.ndim == 2:"), *py.indented([test])] if name in self.labels else [test]
+            rows = py.Source(f"if {array}.ndim == {len(self.program.arrays[name].axes)}:")
+            lines += [rows, *py.indented([test])] if name in self.labels else [test]
         return lines
 
     def function(self, name: str, lines: Sequence[py.Source], returned: str, notes: Sequence[str] = ()) -> py.Source:
@@ -126,9 +127,14 @@ class Inputs:
 
     def _described(self, array: Array) -> str:
         """What an input may be."""
-        rows, columns = (*(axis.name for axis in array.axes), "", "")[:2]
-        labels = f", or {rows} integer labels 0..{columns}-1" if array.name in self.labels else ""
-        return f"shape {py.tuple_of(axis.name for axis in array.axes)}{labels}" if array.axes else "a number"
+        names = [axis.name for axis in array.axes]
+        labels = f", or {' x '.join(names[:-1])} integer labels 0..{names[-1]}-1" if array.name in self.labels else ""
+        return f"shape {py.tuple_of(names)}{labels}" if array.axes else "a number"
+
+
+def _may_lack(array: Array, position: int, labels: Collection[str]) -> bool:
+    """Whether an array may lack an axis: labels have no class axis."""
+    return array.name in labels and 0 < position == len(array.axes) - 1
 
 
 def chained(parts: Sequence[str], operator: str) -> list[str]:

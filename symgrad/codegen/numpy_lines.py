@@ -116,7 +116,7 @@ def numpy_lines(record: Record) -> str:
     emitter = replace(emitter, columns=_columns(split, outputs))
     first = next((assign.name for assign in split if assign.name in exponentials), "")
     lines = [line for assign in split for line in emitter.lines(assign, SHIFTED if assign.name == first else "")]
-    for name, columns in ((name, program.arrays[name].axes[1].name) for name, _ in program.labels):
+    for name, columns in ((name, program.arrays[name].axes[-1].name) for name, _ in program.labels):
         lines.insert(0, written(f"{names[name]} = np.eye({{}})[{names[name]}]", used(columns)))
     needs = needs_of(lines)
     functions = functions_for(needs, runtime).values()

@@ -10,11 +10,11 @@ from difflib import get_close_matches
 from symgrad.array.layer import Layer
 from symgrad.array.loss import Loss
 from symgrad.errors import InputError
-from symgrad.losses import classification, contrastive, layers, models, regression
+from symgrad.losses import classification, contrastive, generative, layers, models, policies, regression
 
 LOSSES: dict[str, Loss] = {
     loss.name: loss
-    for module in (classification, regression, contrastive, models)
+    for module in (classification, regression, contrastive, generative, policies, models)
     for loss in vars(module).values()
     if isinstance(loss, Loss)
 }

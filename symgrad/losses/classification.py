@@ -222,3 +222,40 @@ def logistic(X: Any, w: Any, b: Any, y: Any) -> Any:
     z = X @ w + b
     p = sigmoid(z)
     return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+
+
+@loss(
+    shapes="X: N T D, W: D V, b: V, y: N T labels of V",
+    wrt="W b",
+    axes={"N": "sequences", "V": "words of the vocabulary"},
+    facts=["sum(dZ, axis=2) == 0"],
+    about="As in softmax cross-entropy, prediction minus target, for each token of each sequence.",
+)
+def sequence_cross_entropy(X: Any, W: Any, b: Any, y: Any) -> Any:
+    """Softmax cross-entropy of sequences: a label for each token.
+
+    Bengio, Ducharme, Vincent and Jauvin, A neural probabilistic language model, JMLR 3 (2003); the mean over
+    all tokens.
+    """
+    Z = X @ W + b
+    return -np.mean(np.take_along_axis(log_softmax(Z, axis=2), y[:, :, None], axis=2))
+
+
+@loss(
+    shapes="X: N D, W: D C, b: C, Y: N C probability, a: C positive",
+    wrt="W b",
+    facts=["dZ == ((1 + (a - 1) * Y) * P - a * Y) / (N * C)"],
+    about=(
+        "Each class is a logistic regression of its own, so the rows of Y need not sum to one. A positive label pulls "
+        "its logit up with the weight a of its class, a negative one pushes it down with the weight 1."
+    ),
+)
+def bce_with_logits(X: Any, W: Any, b: Any, Y: Any, a: Any) -> Any:
+    """Binary cross-entropy of several labels, with a weight for the positive labels of each class.
+
+    King and Zeng, Logistic regression in rare events data, Political Analysis 9 (2001); the mean that PyTorch's
+    ``binary_cross_entropy_with_logits(..., pos_weight=a)`` takes.
+    """
+    Z = X @ W + b
+    P = sigmoid(Z)
+    return -np.mean(a * Y * np.log(P) + (1 - Y) * np.log(1 - P))

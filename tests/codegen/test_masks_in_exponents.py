@@ -76,13 +76,18 @@ MASKED: dict[str, tuple[Expr, Expr]] = {
 @pytest.mark.parametrize("name", MASKED)
 def test_masks_are_taken_into_exponents(name: str) -> None:
     given, expected = MASKED[name]
-    (made,) = masks_taken_in([Assignment(L, given, is_output=True)], {"w", "W"}, f)
+    (made,) = masks_taken_in([Assignment(L, given, is_output=True)], {"w", "W"}, set(), f)
     assert made == Assignment(L, expected, is_output=True)
+
+
+def test_a_mask_of_zeros_and_ones_is_a_condition_itself() -> None:
+    (made,) = masks_taken_in([Assignment(L, w * exp(y), is_output=True)], {"w"}, {"w"}, f)
+    assert made.rhs == w * exp(where(w, y, f))
 
 
 def test_what_is_masked_already_is_left() -> None:
     given = [Assignment(L, w * exp(where(equal(w, 0), f, y)))]
-    assert masks_taken_in(given, {"w"}, f) == given
+    assert masks_taken_in(given, {"w"}, set(), f) == given
 
 
 total = Sum(a, n)
@@ -101,7 +106,7 @@ total = Sum(a, n)
 )
 def test_products_of_masks_and_exponentials_are_written_out(product: Expr, expected: Expr | None) -> None:
     given = [Assignment(a, product), Assignment(L, total, is_output=True)]
-    made = masks_taken_in(given, {"w"}, f)
+    made = masks_taken_in(given, {"w"}, set(), f)
     if expected is None:
         assert made[1].rhs.has(f) and made[1].rhs.has(exp)
     else:
@@ -110,7 +115,7 @@ def test_products_of_masks_and_exponentials_are_written_out(product: Expr, expec
 
 def test_an_output_keeps_its_name() -> None:
     given = [Assignment(a, w * exp(y), is_output=True), Assignment(L, total, is_output=True)]
-    assert masks_taken_in(given, {"w"}, f)[1].rhs == total
+    assert masks_taken_in(given, {"w"}, set(), f)[1].rhs == total
 
 
 def test_weights_are_what_is_declared() -> None:

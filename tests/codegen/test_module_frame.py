@@ -74,7 +74,12 @@ def test_the_dtype_is_that_of_an_array_that_is_not_labels(
         ((Y, X), "Y", "NC", ["N = x.shape[0]", "C = x.shape[1]"]),
         ((Y, w), "Y", "NC", ["N = weights.shape[0]", "C = labels.shape[1]"]),
         ((Y, v), "Yv", "C", ["C = v_.shape[0]"]),
-        ((Y, Z), "YZ", "NC", ["N = labels.shape[0]", "C = next(a.shape[1] for a in (labels, z) if a.ndim == 2)"]),
+        (
+            (Y, Z),
+            "YZ",
+            "NC",
+            ["N = labels.shape[0]", "C = next(a.shape[-1] for a, axes in ((labels, 2), (z, 2)) if a.ndim == axes)"],
+        ),
         ((X,), "", "", []),
     ],
 )

@@ -67,7 +67,7 @@ def test_every_loss_has_an_example_that_is_right(name: str) -> None:
     example = example_of(derived(name))
     given = {name: a if a.ndim else float(a) for name, a in values(example.inputs).items()}
     for shape in (s for s in loss.shapes if s.labels):
-        given[shape.name] = given.pop(shape.name.upper()).argmax(axis=1)
+        given[shape.name] = given.pop(shape.name.upper()).argmax(axis=-1)
     assert example.loss == pytest.approx(float(loss(**given)), rel=1e-12)
     gradients = values(example.gradients)
     assert list(gradients)[-len(loss.wrt) :] == list(loss.wrt)

@@ -27,7 +27,7 @@ ALLOWED = {"keras.losses.LogCosh()(y, z)": 1e-8}
 RECORDED = json.loads((Path(__file__).parents[1] / "data" / "frameworks.json").read_text(encoding="utf-8"))
 CASES = [(name, case) for name, runs in RECORDED.items() for case in runs["cases"]]
 F, K = "torch.nn.functional.", "keras.losses."
-SIZES = {"N": 4, "D": 3, "C": 5, "H": 2, "T": 4, "M": 3, "K": 2, "B": 2, "E": 3, "G": 2, "I": 3, "J": 2, "R": 2}
+SIZES = {"N": 4, "D": 3, "C": 5, "H": 2, "T": 4, "M": 3, "K": 2, "B": 2, "E": 3, "G": 2, "I": 3, "J": 2, "R": 2, "V": 5}
 
 # loss -> what PyTorch and Keras call it; a loss that is not here has neither
 CALLS: dict[str, tuple[str, str]] = {

@@ -179,7 +179,7 @@ def _checked_or_labels(*values: object, **sizes: int) -> list[np.ndarray]:
     dtype = _common(arrays)
     labels = []
     for position, (name, axes) in enumerate(_AXES.items()):
-        if name in _LABELS and arrays[position].ndim == 1:
+        if name in _LABELS and arrays[position].ndim == len(axes) - 1:
             if arrays[position].dtype.kind not in "iu":
                 raise ValueError(f"{name}: labels are integers, got dtype {arrays[position].dtype}")
             labels.append(position)
@@ -188,8 +188,8 @@ def _checked_or_labels(*values: object, **sizes: int) -> list[np.ndarray]:
             arrays[position] = arrays[position].astype(dtype, copy=False)[()]
     for position in labels:
         name = list(_AXES)[position]
-        rows, columns = _AXES[name]
-        _fit(name, arrays[position].shape, (rows,), sizes)
+        *rows, columns = _AXES[name]
+        _fit(name, arrays[position].shape, tuple(rows), sizes)
         lowest, highest = arrays[position].min(), arrays[position].max()
         if columns not in sizes or lowest < 0 or highest >= sizes[columns]:
             expected = f"labels 0..{columns}-1 with {columns} = {sizes.get(columns)}"
@@ -223,7 +223,7 @@ def _fit(name: str, shape: tuple[int, ...], axes: tuple[str, ...], sizes: dict[s
 
 def _one_hot(labels: np.ndarray, count: int, dtype: np.dtype) -> np.ndarray:
     """One-hot rows for the labels 0, 1, ..."""
-    return np.equal(labels[:, None], np.arange(count)).astype(dtype)
+    return np.equal(labels[..., None], np.arange(count)).astype(dtype)
 
 
 def _hold(gap: np.ndarray, words: str) -> None:

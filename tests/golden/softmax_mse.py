@@ -143,7 +143,7 @@ def _checked_or_labels(*values: object, **sizes: int) -> list[np.ndarray]:
     dtype = _common(arrays)
     labels = []
     for position, (name, axes) in enumerate(_AXES.items()):
-        if name in _LABELS and arrays[position].ndim == 1:
+        if name in _LABELS and arrays[position].ndim == len(axes) - 1:
             if arrays[position].dtype.kind not in "iu":
                 raise ValueError(f"{name}: labels are integers, got dtype {arrays[position].dtype}")
             labels.append(position)
@@ -152,8 +152,8 @@ def _checked_or_labels(*values: object, **sizes: int) -> list[np.ndarray]:
             arrays[position] = arrays[position].astype(dtype, copy=False)[()]
     for position in labels:
         name = list(_AXES)[position]
-        rows, columns = _AXES[name]
-        _fit(name, arrays[position].shape, (rows,), sizes)
+        *rows, columns = _AXES[name]
+        _fit(name, arrays[position].shape, tuple(rows), sizes)
         lowest, highest = arrays[position].min(), arrays[position].max()
         if columns not in sizes or lowest < 0 or highest >= sizes[columns]:
             expected = f"labels 0..{columns}-1 with {columns} = {sizes.get(columns)}"

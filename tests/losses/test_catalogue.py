@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cases import sampled
-from catalogue import NAMES, derived, typical
+from catalogue import INVERSES, NAMES, TENSORS, derived, typical
 
 from symgrad.codegen import compile_source
 from symgrad.evidence import generated_code
@@ -54,7 +54,8 @@ def inputs_of(name: str, seed: int = 3) -> dict[str, Any]:
 
 
 def in_order(name: str, inputs: dict[str, Any]) -> list[Any]:
-    return [inputs[array.name] for array in derived(name).program.inputs]
+    labels = dict(derived(name).program.labels)
+    return [inputs[labels.get(array.name, array.name)] for array in derived(name).program.inputs]
 
 
 @pytest.mark.parametrize("name", typical(NAMES))
@@ -67,7 +68,7 @@ def test_every_line_is_proved_at_every_shape(name: str) -> None:
 def test_every_gradient_has_both_notations(name: str) -> None:
     derivation = derived(name)
     assert list(derivation.gradients) == list(LOSSES[name].wrt)
-    assert all(g.matrix is not None for g in derivation.gradients.values())
+    assert {g.matrix is not None for g in derivation.gradients.values()} == {name not in TENSORS}
 
 
 @pytest.mark.parametrize("name", typical(NAMES))
@@ -76,7 +77,7 @@ def test_the_generated_function_is_the_loss_and_its_differences(name: str) -> No
     assert found.ok, found
 
 
-@pytest.mark.parametrize("name", typical(NAMES))
+@pytest.mark.parametrize("name", typical(name for name in NAMES if name not in INVERSES))
 def test_the_scalar_target_agrees(name: str) -> None:
     source = derived(name).to_source("f", target="scalar", sizes=sizes_of(name))
     given = in_order(name, inputs_of(name))

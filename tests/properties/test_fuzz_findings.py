@@ -125,7 +125,7 @@ def test_a_logarithm_opened_into_numbers() -> None:
 
 def test_labels_of_their_own_axis_are_refused() -> None:
     """They were declared without complaint, and refused by the generated function."""
-    with pytest.raises(InputError, match="need two different axes"):
+    with pytest.raises(InputError, match="need different axes"):
         symgrad.loss(shapes="X: N, y: N labels of N", wrt="X")(lambda X, y: np.sum(X))
 
 

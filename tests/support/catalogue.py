@@ -22,6 +22,12 @@ TYPICAL = {
 }
 """One loss of the catalogue of each kind."""
 
+TENSORS = {"sequence_cross_entropy"}
+"""The losses with arrays of three axes, which have no matrix form."""
+
+INVERSES = {"multivariate_gaussian"}
+"""The losses with an inverse, which the targets ``scalar`` and ``numba`` refuse."""
+
 TYPICAL_PROGRAMS = {
     *("softmax_cross_entropy", "softmax_mse", "probabilities_as_node", "two_layer_tanh", "clipped", "crammer_singer"),
     *("tensor_form", "quadratic_form", "missing_probability"),

@@ -175,9 +175,12 @@ def _safe(expr: Basic, condition: Expr, holds: bool) -> Expr:
     return result
 
 
-def masks_taken_in(assignments: Sequence[Assignment], weights: Collection[str], floor: Expr) -> list[Assignment]:
-    """Move masks into the exponents beside them; masked entries get the exponent ``floor``."""
-    masked = _Masked(weights, floor)
+def masks_taken_in(
+    assignments: Sequence[Assignment], weights: Collection[str], indicators: Collection[str], floor: Expr
+) -> list[Assignment]:
+    """Move masks into the exponents beside them; masked entries get the exponent ``floor``.  Masks are ``weights``, of
+    which ``indicators`` have no entries but 0 and 1."""
+    masked = _Masked(weights, indicators, floor)
     changed = [a for a in assignments if not a.is_output and masked(a.rhs) != a.rhs]
     factors = {a.name: Mul.make_args(a.rhs) for a in changed}
     products = {a.name: a for a in changed if all(isinstance(f, exp) or is_indicator(f) for f in factors[a.name])}
@@ -189,6 +192,7 @@ class _Masked:
     """Moves masks into the exponents beside them."""
 
     weights: Collection[str]
+    indicators: Collection[str]
     floor: Expr
 
     def __call__(self, expr: Basic) -> Expr:
@@ -227,8 +231,9 @@ class _Masked:
         number, rest = exponent.as_coeff_Mul()
         if number.is_negative:
             number, rest = S.One, exponent
-        is_entry = _entry(mask) is not None
-        chosen = where(equal(mask, 0), self.floor, rest) if is_entry else where(mask, rest, self.floor)
+        entry = _entry(mask)
+        is_weight = entry is not None and name_of(entry) not in self.indicators
+        chosen = where(equal(mask, 0), self.floor, rest) if is_weight else where(mask, rest, self.floor)
         return number * chosen  # a multiple of an exponent that others may share
 
 

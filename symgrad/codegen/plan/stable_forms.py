@@ -77,8 +77,9 @@ def evaluated(record: Record) -> Evaluated:
     taken = {a.name for a in record.program.inputs} | {a.name for a in plan.assignments} | RESERVED
     taken |= {axis.name for axis in record.program.axes} | {*record.program.printed.values()}
     floor = Array(fresh("floor", taken))
-    weights = nonnegative_inputs(record.program) | masks(record.program)
-    masked = masks_taken_in(plan.assignments, weights, floor[()])
+    indicators = masks(record.program)
+    weights = nonnegative_inputs(record.program) | indicators
+    masked = masks_taken_in(plan.assignments, weights, indicators, floor[()])
     kernels = {kernel for a in masked for kernel in parts_of(a.rhs, exp)}
     inside = {name for kernel in kernels if kernel.has(floor[()]) for name in array_names(kernel)}
     plain = {name for kernel in kernels if not kernel.has(floor[()]) for name in array_names(kernel)}
