@@ -125,6 +125,20 @@ def log_softmax(x: Any, axis: Any = None) -> Any:
 SPECIAL: dict[str, Callable[..., Any]] = {"logsumexp": logsumexp, "softmax": softmax, "log_softmax": log_softmax}
 
 
+def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_diagonal: bool = False, **_: Any) -> Any:
+    """``scipy.linalg.solve_triangular``, which reads one triangle of ``a``."""
+    if unit_diagonal or trans not in (0, 1, "N", "T"):
+        refuse("solve_triangular with unit_diagonal or a conjugate has no rule")
+    triangle = np.tril(a) if lower else np.triu(a)
+    return np.linalg.solve(triangle.T if trans in (1, "T") else triangle, b)
+
+
+LINALG: dict[str, Callable[..., Any]] = {
+    "solve_triangular": solve_triangular,
+    **{"inv": np.linalg.inv, "det": np.linalg.det, "solve": np.linalg.solve, "pinv": np.linalg.pinv},
+}
+
+
 def special(name: str) -> Callable[..., Any] | None:
     """A function of scipy.special, also for symbolic arrays; None if it is not supported or SciPy is missing."""
     if name in SPECIAL or name not in SCIPY or not find_spec("scipy"):
@@ -141,8 +155,9 @@ INSTEAD: dict[Any, Callable[..., Any]] = {
 
 def substitutes() -> dict[Any, Callable[..., Any]]:
     """Each function with its replacement; SciPy's functions only if SciPy is imported."""
-    scipy = sys.modules.get("scipy.special")
-    return {**BUILTINS, **INSTEAD, **({getattr(scipy, name): f for name, f in SPECIAL.items()} if scipy else {})}
+    modules = ((sys.modules.get("scipy.special"), SPECIAL), (sys.modules.get("scipy.linalg"), LINALG))
+    replaced = {getattr(module, name): f for module, table in modules if module for name, f in table.items()}
+    return {**BUILTINS, **INSTEAD, **replaced}
 
 
 # --- what a one-line loss may contain ---------------------------------------------------------------------------------

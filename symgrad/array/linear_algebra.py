@@ -96,6 +96,16 @@ def solve(a: Any, b: Any) -> Node:
     return matmul(inv(a), right)
 
 
+def pinv(a: Any) -> Node:
+    """``np.linalg.pinv`` of a square matrix with an inverse, or of a matrix of full column rank: ``(A^T A)^-1 A^T``."""
+    node = operand(a, "pinv")
+    if len(node.axes) != 2 or None in node.axes:
+        raise ProgramError(f"pinv({shown(node)}): it takes a matrix")
+    if node.axes[0] == node.axes[1]:
+        return inv(node)
+    return matmul(inv(matmul(transpose(node), node)), transpose(node))
+
+
 def matrix_power(a: Any, n: Any) -> Node:
     """``np.linalg.matrix_power`` with a literal exponent."""
     node = square(a, "matrix_power")
@@ -116,6 +126,7 @@ LINEAR_ALGEBRA: dict[Callable[..., Any], Callable[..., Node]] = {
     np.linalg.det: det,
     np.linalg.slogdet: logabsdet,
     np.linalg.solve: solve,
+    np.linalg.pinv: pinv,
     np.linalg.matrix_power: matrix_power,
 }
 

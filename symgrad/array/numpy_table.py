@@ -120,11 +120,20 @@ REFUSED: dict[str, str] = {
         ("concatenate stack vstack hstack append", "give each part its own array, and add their contributions"),
         ("prod", "write np.exp(np.sum(np.log(x))) of positive entries"),
         ("roll flip diff tile repeat", "multiply by an input that is the matrix of this rearrangement"),
-        ("kron cross multi_dot", "write einsum"),
+        (
+            "kron",
+            "np.sum(np.kron(A, B)) is np.sum(A) * np.sum(B), and its trace np.trace(A) * np.trace(B); otherwise keep "
+            "its four axes apart, as np.einsum('ij,kl->ikjl', A, B) does",
+        ),
+        (
+            "cross",
+            "it needs an axis of 3 entries, and sizes are symbolic; write np.einsum('ijk,j,k->i', E, a, b) with the "
+            "Levi-Civita symbol E as an input",
+        ),
+        ("multi_dot", "write A @ B @ C"),
         ("all any isnan isfinite", "compare, and write np.where(condition, a, b)"),
         ("sort argsort median percentile quantile ptp", "it picks entries by their order, which no equation expresses"),
         ("argmax argmin round rint trunc fix", "it is piecewise constant, so its gradient is 0"),
-        ("pinv", "of full column rank it is np.linalg.inv(X.T @ X) @ X.T: write that"),
         ("lstsq", "of full column rank, its solution is np.linalg.solve(X.T @ X, X.T @ y): write that"),
         (
             "svd svdvals",
@@ -137,7 +146,11 @@ REFUSED: dict[str, str] = {
         ("cond", "it is a quotient of singular values, which have no rule"),
         ("matrix_rank", "it is piecewise constant, so its gradient is 0"),
         ("qr", "its factors have no rule; X.T @ X is R.T @ R"),
-        ("cholesky", "declare the factor as the input, and write its product L @ L.T"),
+        (
+            "cholesky cho_factor cho_solve",
+            "write np.linalg.slogdet(S)[1] for 2 * np.sum(np.log(np.diag(L))), and np.linalg.solve(S, b) for both "
+            "triangular systems; or declare the factor L as the input, and write L @ L.T",
+        ),
     )
     for name in names.split()
 }

@@ -19,7 +19,6 @@ from symgrad.array.graph import (
     axis_position,
     axis_positions,
     constant,
-    exact,
     make,
     operand,
     shown,
@@ -159,11 +158,17 @@ def norm(x: Any, ord: Any = None, axis: Axes = None, keepdims: bool = False) -> 
     if len(positions) == 1 and ord != 0 and not isinstance(ord, str):
         powers = absolutes if ord == 1 else elementwise("**", power_of, absolutes, operand(ord, "norm"))
         sums = total(powers, positions, keepdims=keepdims)
-        return sums if ord == 1 else elementwise("**", power_of, sums, constant(1 / exact(ord)))
+        inverse = elementwise("/", operator.truediv, constant(1), operand(ord, "norm"))
+        return sums if ord == 1 else elementwise("**", power_of, sums, inverse)
     if len(positions) == 2 and ord in (1, -1, math.inf, -math.inf):
         over, along = positions if abs(ord) == 1 else positions[::-1]
         extreme, position = (largest if ord > 0 else smallest), along - (over < along and not keepdims)
         return extreme(total(absolutes, over, keepdims=keepdims), position, keepdims=keepdims)
+    if len(positions) == 2 and ord in ("nuc", 2, -2):
+        raise UnsupportedError(
+            f"norm with ord={ord!r} has no rule: it is made of singular values, which are roots of an equation of high "
+            "degree; np.sum(A**2) is the sum of their squares"
+        )
     raise UnsupportedError(
         f"norm with ord={ord!r} over {len(positions)} axes has no rule; norm(X) is the square root of the sum of "
         "squares, and norm(X, axis=1) takes it for each row"

@@ -16,14 +16,15 @@ from pathlib import Path
 from types import CodeType, FrameType
 
 import numpy
+import sympy
 
 from symgrad.errors import SymgradError
 
 PACKAGE = Path(__file__).parent.parent
 NUMPY = str(Path(numpy.__file__).parent)
 LIBRARIES = (NUMPY, str(Path(NUMPY).parent / "scipy"))
-OURS = (str(PACKAGE), *LIBRARIES, contextlib.__file__, "<__array_function__")
-"""Code that is not the user's: this package, NumPy, SciPy and their wrappers, and what runs ``with`` blocks."""
+OURS = (str(PACKAGE), *LIBRARIES, str(Path(sympy.__file__).parent), contextlib.__file__, "<__array_function__")
+"""Code that is not the user's: this package, NumPy, SciPy, SymPy, wrappers, and what runs ``with`` blocks."""
 LOSSES = str(PACKAGE / "losses")
 """The catalogue counts as the user's code, since it is written in the same language."""
 WIDTH = 120  # of a quoted line; of a longer one only the part around the caret is shown
@@ -74,7 +75,7 @@ def written_at(span: Span) -> Iterator[None]:
 
 @lru_cache(maxsize=1024)
 def is_ours(file: str) -> bool:
-    """Whether a source file belongs to this package (except the catalogue), NumPy or SciPy."""
+    """Whether a source file belongs to this package (except the catalogue) or its libraries."""
     return file.startswith(OURS) and not file.startswith(LOSSES)
 
 

@@ -12,6 +12,7 @@ from sympy.core.basic import Basic
 
 from symgrad.canonical import is_known
 from symgrad.functions import absolute, reciprocal, root
+from symgrad.matrix_functions import OF_MATRICES, inverse
 from symgrad.notation import array_names, name_of, parts_of
 from symgrad.program import Program
 from symgrad.special_functions import cbrt, erfc, normal_sinc, position_of, sinc_slope
@@ -20,7 +21,7 @@ EVERYWHERE = {sp.KroneckerDelta, sp.exp, sp.sin, sp.cos, sp.atan, sp.sinh, sp.co
 EVERYWHERE |= {erfc, normal_sinc, sinc_slope, position_of}
 """Functions that are analytic at all real numbers."""
 
-ANALYTIC = EVERYWHERE | {sp.tan, sp.asin, sp.acos, sp.acosh, sp.atanh, sp.erfinv, sp.gamma}
+ANALYTIC = EVERYWHERE | {sp.tan, sp.asin, sp.acos, sp.acosh, sp.atanh, sp.erfinv, sp.gamma, *OF_MATRICES}
 """Functions that are analytic wherever they are defined."""
 
 MONOTONE = {sp.exp, sp.log, sp.tanh, sp.sinh, sp.atan, sp.asinh, sp.erf, cbrt}
@@ -60,7 +61,7 @@ def order_of_zeros(expr: sp.Expr) -> sp.Expr:
     """A bound on the order of almost all zeros of an expression; infinite if no bound is known."""
     if isinstance(expr, sp.exp) or (isinstance(expr, sp.Pow) and expr.exp.is_negative):
         return sp.S.Zero
-    if isinstance(expr, sp.Pow) and expr.exp.is_Integer and expr.exp > 0:
+    if isinstance(expr, sp.Pow) and expr.exp.is_Rational and expr.exp > 0:
         return expr.exp * order_of_zeros(expr.base)
     if isinstance(expr, sp.Mul):
         return sp.Max(*map(order_of_zeros, expr.args))
@@ -74,10 +75,12 @@ def order_of_zeros(expr: sp.Expr) -> sp.Expr:
 
 def _is_steep(expr: sp.Expr, name: str) -> bool:
     """Whether the derivative with respect to the entries of an array is known to be nonzero almost everywhere on each
-    level set of the expression."""
+    level set of the expression.  The entries of an inverse are as independent as those of its matrix."""
     if isinstance(expr, (sp.Sum, sp.Mul, sp.Add)):
         varying = [part for part in expr.args if name in array_names(part)]
         return (len(varying) == 1 and _is_steep(varying[0], name)) or (isinstance(expr, sp.Add) and _degree(expr) == 1)
+    if isinstance(expr, inverse):
+        return bool(expr.matrix == name)
     if isinstance(expr, sp.Function) or (isinstance(expr, sp.Pow) and not expr.exp.is_integer):
         return (isinstance(expr, sp.Pow) or expr.func in MONOTONE) and _is_steep(expr.args[0], name)
     return isinstance(expr, (sp.Indexed, sp.Symbol)) and name in array_names(expr)

@@ -8,21 +8,31 @@ from dataclasses import replace
 from sympy import Add, Expr, Function, Indexed
 from sympy.tensor.indexed import Idx
 
-from symgrad.engine.assume import is_symmetric, oriented, turned, use
+from symgrad.engine.assume import Defined, in_chains, oriented, symmetric_given, turned, use
 from symgrad.engine.differentiate import kinks
 from symgrad.engine.fold import fold
 from symgrad.engine.named_arrays import with_products
 from symgrad.engine.partials import cancelled, contribution, divided_by, lemma_used, simplify, units
 from symgrad.engine.rules import Rule
-from symgrad.engine.summation import ordered_sums
+from symgrad.engine.summation import contract, has_delta, ordered_sums
 from symgrad.engine.tidying import cost
 from symgrad.engine.writer import Writer
-from symgrad.equations import Definition
+from symgrad.equations import Assumption, Definition
 from symgrad.index_letters import fresh_letter
 from symgrad.matrix_functions import inverse
-from symgrad.notation import Array, array_names, every_index, free_indices, indices_of, name_of, parts_of, unfolded
+from symgrad.notation import (
+    Array,
+    array_names,
+    every_index,
+    free_indices,
+    indices_of,
+    name_of,
+    parts_of,
+    replaced,
+    unfolded,
+)
 from symgrad.program import Program
-from symgrad.steps import Gradient, Total, product_names
+from symgrad.steps import Gradient, Total, Value, product_names
 
 
 def users(writer: Writer, name: str) -> list[Definition]:
@@ -89,7 +99,7 @@ def _with_adjoints_written_out(writer: Writer, subject: Total, value: Expr, rule
         written = value
         for name in group:
             written = _write_out(written, writer.adjoint[nodes[name]], writer.closed[nodes[name]])
-        written = ordered_sums(written)
+        written = _without_deltas(written, program)
         shorter, used = fold(written, rules, weights)
         if cost(shorter, weights) < cost(value, weights):
             cites = [writer.results[Total(writer.closed[nodes[name]].entry)] for name in group] + writer.cite(used)
@@ -102,6 +112,13 @@ def _with_adjoints_written_out(writer: Writer, subject: Total, value: Expr, rule
     for name in present:
         value = with_products(writer, subject, value, nodes[name]) if name in array_names(value) else value
     return value
+
+
+def _without_deltas(expr: Expr, program: Program) -> Expr:
+    """``expr`` with its sums simplified, and deltas in them summed away."""
+    for axis in (axis.name for axis in program.axes if has_delta(expr, axis.name)):
+        expr = contract(expr, axis)
+    return ordered_sums(expr)
 
 
 def _axes_of(entry: Expr) -> int:
@@ -125,17 +142,48 @@ def _with_assumptions(writer: Writer, subject: Total, value: Expr, rules: Sequen
 
 
 def _with_symmetry(writer: Writer, subject: Total, value: Expr) -> Expr:
-    """``value`` with the entries of defined matrices that are symmetric, as X^T X is, transposed where terms merge."""
-    symmetries = [None, *(a for a in writer.program.assumptions if a.is_symmetry)]
-    for definition in (d for d in writer.program.ordered if d.name in array_names(value)):
-        because = [a for a in symmetries if is_symmetric(definition, a, writer.program)]
-        shorter = turned(value, definition.name, indices_of(subject.wrt)) if because else value
-        is_inverse = bool(because) and isinstance(definition.rhs, inverse)
-        shorter = oriented(shorter, definition.name, indices_of(subject.wrt)) if is_inverse else shorter
-        if shorter.count_ops() < value.count_ops() + is_inverse:
-            reason, cites = f"{definition.name} is symmetric", [writer.origins[definition.name]]
-            value = writer.line(subject, value, shorter, "symmetry", reason, cites=cites, assumption=because[0])
+    """``value`` with the entries of matrices that are symmetric, as X^T X is, transposed where terms merge."""
+    program, nodes = writer.program, {a.name: node for node, a in writer.adjoint.items()}
+    closed = {a: (indices_of(form.entry), form.index) for a, node in nodes.items() if (form := writer.closed.get(node))}
+    order = indices_of(subject.wrt)
+    for name in [*program.definitions, *closed]:
+        given = symmetric_given(name, program, closed) if name in array_names(value) else None
+        if given is None:
+            continue
+        shorter, definition = turned(value, name, order), program.definitions.get(name)
+        is_inverse = definition is not None and isinstance(definition.rhs, inverse)
+        shorter = in_chains(oriented(shorter, name, order), name, order) if is_inverse else shorter
+        if shorter.count_ops() >= value.count_ops() + is_inverse:
+            continue
+        adjoints = () if definition else (writer.closed[nodes[used]] for used in _within(name, closed))
+        cites = [writer.origins[name]] if definition else [writer.results[Total(form.entry)] for form in adjoints]
+        if len(given) > 1 and definition:
+            cites.append(_symmetry(writer, definition, given))
+        if len(given) < 2 or {*given} <= writer.assumed(cites):
+            assumption = given[0] if len(given) == 1 else None
+            value = writer.line(subject, value, shorter, "symmetry", f"{name} is symmetric", cites, assumption)
     return value
+
+
+def _within(name: str, closed: Defined) -> set[str]:
+    """An adjoint, and those in its closed form."""
+    return {name}.union(*(_within(used, closed) for used in array_names(closed[name][1]) & closed.keys()))
+
+
+def _symmetry(writer: Writer, definition: Definition, given: Sequence[Assumption]) -> int:
+    """Write the lines that use several assumptions for the symmetry of a matrix or, of an inverse, of what is inverted;
+    return the number of the last."""
+    rhs = definition.rhs
+    matrix = writer.program.definitions[rhs.matrix] if isinstance(rhs, inverse) else definition
+    subject, value = Value(matrix.entry), matrix.rhs
+    if writer.results[subject] == writer.origins[matrix.name]:
+        for assumption in given[:-1]:
+            entries = [e for e in parts_of(value, Indexed) if name_of(e) == name_of(assumption.lhs)]
+            turned_over = replaced(value, {e: e.base[e.indices[::-1]] for e in entries})
+            value = writer.line(subject, value, turned_over, "assume", assumption.words, assumption=assumption)
+        reason, transpose = f"{matrix.name} is symmetric", matrix.entry.base[matrix.indices[::-1]]
+        writer.line(subject, value, transpose, "symmetry", reason, assumption=given[-1])
+    return writer.results[subject]
 
 
 def write_closed_form(writer: Writer, name: str) -> None:
@@ -153,6 +201,6 @@ def write_closed_form(writer: Writer, name: str) -> None:
             value = _write_out(value, writer.adjoint[nodes[used]], closed)
             cites.append(writer.results[Total(closed.entry)])
     if cites:
-        value = fold(ordered_sums(value), [], writer.weights())[0]
+        value = fold(_without_deltas(value, writer.program), [], writer.weights())[0]
         value = writer.line(Total(gradient.entry), gradient.index, value, "close", "substitute", cites)
         writer.closed[name] = replace(gradient, index=writer.shown(Total(gradient.entry)))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import product
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, product
 
 from sympy import Add, Expr, Indexed, Integer, KroneckerDelta, Mul, Pow, Sum, Symbol
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.canonical import canonical
+from symgrad.canonical import canonical, extent
 from symgrad.engine.summation import contract, multiplied_out, ordered_sums, split_sums, terms_apart
-from symgrad.equations import Assumption, Definition, Domain
+from symgrad.equations import Assumption, Domain
 from symgrad.functions import absolute, selection
 from symgrad.matrix_functions import inverse
 from symgrad.notation import (
@@ -28,6 +28,8 @@ from symgrad.notation import (
 )
 from symgrad.program import Program
 
+MOST_PARTS = 400
+"""A matrix with a longer definition is not examined for symmetry."""
 MOST_TURNS = 4  # entries of a symmetric matrix in a sum for which both orders of indices are tried
 
 
@@ -39,7 +41,7 @@ def use(program: Program, expr: Expr, assumption: Assumption, order: Sequence[Id
     if isinstance(assumption.lhs, Sum):
         return _with_sums_replaced(program, expr, assumption)
     if assumption.is_symmetry:
-        return turned(expr, assumption.lhs.base.name, order), frozenset()
+        return in_chains(turned(expr, assumption.lhs.base.name, order), assumption.lhs.base.name, order), frozenset()
     if assumption.domain:
         (name,) = array_names(assumption.lhs)
         return _with_entries_replaced(expr, name, assumption.domain), frozenset()
@@ -112,22 +114,49 @@ def _defined_by(program: Program, lhs: Expr) -> set[str]:
 # --- a[i, j] = a[j, i] ----------------------------------------------------------------------------------------------
 
 
-def is_symmetric(definition: Definition, assumption: Assumption | None, program: Program) -> bool:
-    """Whether a definition is symmetric in its two indices, as X^T X is, perhaps given that an array in it is.
+Defined = Mapping[str, tuple[tuple[Idx, ...], Expr]]
+"""Arrays beside those of a program, with their indices and right sides."""
 
-    The inverse of a symmetric matrix is symmetric.
+
+def symmetric_given(name: str, program: Program, closed: Defined) -> tuple[Assumption, ...] | None:
+    """The fewest assumptions under which a matrix is symmetric, as X^T X is under none; None if it is not known to be.
+
+    The inverse of a symmetric matrix is symmetric.  ``closed`` has the closed forms of adjoints.
     """
-    if isinstance(definition.rhs, inverse):
-        of = program.definitions.get(definition.rhs.matrix)
-        if of is not None:
-            return is_symmetric(of, assumption, program)
-        return assumption is not None and name_of(assumption.lhs) == definition.rhs.matrix
-    if len(definition.indices) != 2 or len({axis_name(i) for i in definition.indices}) == 2:
-        return False
-    swapped = dict(zip(definition.indices, definition.indices[::-1], strict=True))
-    other = renamed(definition.rhs, swapped)
-    known = [e for e in parts_of(other, Indexed) if assumption and e.base.name == assumption.lhs.base.name]
-    return bool(canonical(replaced(other, {e: _transpose(e) for e in known})) == canonical(definition.rhs))
+    definition = program.definitions.get(name)
+    if definition is None and name not in closed:
+        return next(((a,) for a in program.assumptions if a.is_symmetry and name_of(a.lhs) == name), None)
+    indices, rhs = (definition.indices, definition.rhs) if definition else closed[name]
+    if isinstance(rhs, inverse):
+        return symmetric_given(rhs.matrix, program, closed)
+    if len(indices) != 2 or len(set(map(axis_name, indices))) == 2 or extent(rhs) > MOST_PARTS:
+        return None
+    swapped = renamed(rhs, dict(zip(indices, indices[::-1], strict=True)))
+    entries = [
+        e
+        for e in parts_of(swapped, Indexed)
+        if len(e.indices) == 2 and axis_name(e.indices[0]) == axis_name(e.indices[1])
+    ]
+    known = {n: given for n in array_names(Add(*entries)) if (given := symmetric_given(n, program, closed)) is not None}
+    needed = sorted({a for given in known.values() for a in given}, key=lambda a: a.key)
+    goal = _apart(rhs)
+    for some in (some for count in range(len(needed) + 1) for some in combinations(needed, count)):
+        turnable = (e for e in entries if e.base.name in known and {*known[e.base.name]} <= {*some})
+        if goal in (_apart(swapped), _apart(replaced(swapped, {e: _transpose(e) for e in turnable}))):
+            return some
+    return None
+
+
+def _apart(expr: Expr) -> Expr:
+    """A sum of products, each with its sums in front; where a factor is a delta, the others have its first index."""
+    terms = []
+    for term in Add.make_args(terms_apart(freshen(expr.expand()))):
+        factors, bound = _in_one_sum(term)
+        for delta in (f for f in factors if isinstance(f, KroneckerDelta)):
+            first, second = sorted(delta.args[:2], key=str)
+            factors = [f if f == delta else renamed(f, {second: first}) for f in factors]
+        terms.append(sum_over(Mul(*factors), bound))
+    return canonical(Add(*terms))
 
 
 def turned(expr: Expr, name: str, order: Sequence[Idx]) -> Expr:
@@ -151,8 +180,40 @@ def oriented(expr: Expr, name: str, order: Sequence[Idx]) -> Expr:
     return ordered_sums(replaced(expr, {e: _transpose(e) for e in misplaced}))
 
 
+def in_chains(expr: Expr, name: str, order: Sequence[Idx]) -> Expr:
+    """``expr`` with the entries of a symmetric matrix in the order in which a matrix product reads them: from the row
+    index of the left side to its column index."""
+    if not order or len(set(order)) < len(order):
+        return expr
+    expr = freshen(expr)
+    misplaced = {e for term in Add.make_args(terms_apart(expr)) for e in _against_the_chain(term, order)}
+    return ordered_sums(replaced(expr, {e: _transpose(e) for e in misplaced if e.base.name == name}))
+
+
+def _against_the_chain(term: Expr, order: Sequence[Idx]) -> Iterator[Indexed]:
+    """The entries whose column index a product meets first, read from its row index, or from its column index back."""
+    links = [factor for factor in _in_one_sum(term)[0] if len(free_indices(factor)) == 2]
+    for here, first in [(order[0], 0), (order[-1], 1)][: len(order)]:
+        while len(nearby := [link for link in links if here in free_indices(link)]) == 1:
+            (link,) = nearby
+            links.remove(link)
+            (there,) = free_indices(link) - {here}
+            if isinstance(link, Indexed) and link.indices[first] != here:
+                yield link
+            for inner in Add.make_args(terms_apart(link)) if isinstance(link, Add) else ():
+                yield from _against_the_chain(inner, (there, here) if first else (here, there))
+            here = there
+
+
 def _least_product(term: Expr, name: str, free: frozenset[Idx]) -> Expr:
     """A product with its sums in front, as one sum, and the entries of the matrix in the order that sorts first."""
+    factors, bound = _in_one_sum(term)
+    total = sum_over(Mul(*factors), bound)
+    return _least(total, name, free) if isinstance(total, Sum) and name in array_names(total) else term
+
+
+def _in_one_sum(term: Expr) -> tuple[list[Expr], list[Idx]]:
+    """The factors of a product, also those in its sums, and the indices of the sums."""
     bound: list[Idx] = []
     factors, waiting = list[Expr](), list(Mul.make_args(term))
     while waiting:
@@ -162,8 +223,7 @@ def _least_product(term: Expr, name: str, free: frozenset[Idx]) -> Expr:
             waiting += Mul.make_args(factor.function)
         else:
             factors.append(factor)
-    total = sum_over(Mul(*factors), bound)
-    return _least(total, name, free) if isinstance(total, Sum) and name in array_names(total) else term
+    return factors, bound
 
 
 def _outermost_first(expr: Basic, name: str, bound: Sequence[Idx]) -> Expr:

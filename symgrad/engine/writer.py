@@ -103,6 +103,17 @@ class Writer:
             self.conventions[kink] = Convention(key, MEANINGS[kink].convention)
         return self.conventions[kink]
 
+    def assumed(self, cites: Iterable[int]) -> set[Assumption]:
+        """The assumptions that lines use, or that lines use which they rest on."""
+        found, waiting, done = set[Assumption](), [*cites], set[int]()
+        while waiting:
+            step = self.steps[(number := waiting.pop()) - 1]
+            if number not in done:
+                done.add(number)
+                found |= {step.assumption} if step.assumption else set()
+                waiting += [*step.cites, *(s.number for s in self.steps[: number - 1] if s.subject == step.subject)]
+        return found
+
     def amend(self, subject: Subject, after: Expr) -> Expr:
         """Replace the right side just written by ``after``, which differs in signs and fractions only."""
         last = self.steps[-1]

@@ -12,6 +12,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.names import scientific
 from symgrad.render import tree
 from symgrad.render.sort_keys import BRACKET, DELTA, FUNCTION, OPERATOR, SCALAR, Keys, is_constant, is_unit, leaves
+from symgrad.render.symbols import leaf_name
 
 LONGEST_ABOVE = 2
 """A bracket with more terms is not put above a fraction bar, so that a line can break in it."""
@@ -266,9 +267,10 @@ def absorb_sign(node: tree.Node, keys: Keys, *, inputs_only: bool, summed: tuple
         return absorb_sign(part, keys, inputs_only=inputs_only, summed=summed)
 
     def one_of(factors: Sequence[tree.Node]) -> tuple[tree.Node, ...] | None:
-        """The factors, the first that can take a minus sign negated."""
+        """The factors, the first that can take a minus sign negated; a bracket that occurs twice keeps its sign."""
         for i, factor in enumerate(factors):
-            if turned := absorbed(factor):
+            others = (*factors[:i], *factors[i + 1 :])
+            if (turned := absorbed(factor)) and not _brackets([factor]) & _brackets(others):
                 return (*factors[:i], turned, *factors[i + 1 :])
         return None
 
@@ -294,6 +296,20 @@ def absorb_sign(node: tree.Node, keys: Keys, *, inputs_only: bool, summed: tuple
             summand = absorbed(body, (*summed, *indices))
             return tree.Summed(indices, summand) if summand else None
     return None
+
+
+def _brackets(nodes: Iterable[tree.Node]) -> set[frozenset[str | None]]:
+    """The arrays in each sum of terms among the factors of some nodes."""
+    found, waiting = set[frozenset[str | None]](), [*nodes]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, tree.Plus):
+            found.add(frozenset(leaf_name(leaf.expr) for leaf in leaves(node) if isinstance(leaf, tree.Leaf)) - {None})
+        elif isinstance(node, (tree.Times, tree.Chain, tree.Hadamard)):
+            waiting += node.factors
+        elif isinstance(node, (tree.Transposed, tree.Summed)):
+            waiting.append(node.body)
+    return found - {frozenset()}
 
 
 def _turned(plus: tree.Plus, keys: Keys) -> tree.Plus:

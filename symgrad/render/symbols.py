@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sympy import Expr, Indexed, KroneckerDelta, MatrixSymbol, Symbol
 from sympy.core.basic import Basic
@@ -13,7 +13,8 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.engine.named_functions import named, sigmoid
 from symgrad.index_letters import fresh_letter
-from symgrad.names import CONVENTIONAL_LETTERS, Word, look, look_same_in_lower_case, word
+from symgrad.matrix_functions import inverse
+from symgrad.names import CONVENTIONAL_LETTERS, INVERSE, Word, look, look_same_in_lower_case, word
 from symgrad.notation import Array, axis_name, parts_of
 from symgrad.program import Program
 from symgrad.steps import Differentiated, Largest, Partial, Record, Statement, Step, Total, Value
@@ -32,7 +33,8 @@ class Vocabulary:
     matrices whose entries keep their case, since two would look the same in lower case; ``added`` names the arrays that
     only the lines on the code have. ``names_functions`` tells whether entries may name sigmoid, Phi and phi: not
     if a sigmoid has a name of its own in the program. ``printed`` has the names that the author chose for print, and
-    ``bold`` tells whether arrays in matrix notation are bold.
+    ``inverted`` maps the arrays that are printed as inverses to their matrices, ``bold`` tells whether arrays in matrix
+    notation are bold.
     """
 
     rank: dict[str, int] = field(default_factory=dict)
@@ -45,11 +47,18 @@ class Vocabulary:
     added: frozenset[str] = frozenset()
     names_functions: bool = False
     printed: Mapping[str, str] = field(default_factory=dict)
+    inverted: Mapping[str, str] = field(default_factory=dict)
     bold: bool = False
 
     def word(self, name: str) -> Word:
-        """The parts of an array's name as it is printed."""
-        return word(self.printed.get(name, name))
+        """The parts of an array's name as it is printed; only the inverse of A itself is printed as A^-1."""
+        parts = word(self.printed.get(name, name))
+        if name in self.inverted:
+            return replace(self.word(self.inverted[name]), is_inverse=True)
+        if name in self.adjoints and (of := self.adjoints[name].name).partition(INVERSE)[1] and parts.mark:
+            known = self.inverted.get(of)
+            return replace(parts, mark=f"{known}{INVERSE}" if known else of.replace("_", ""))
+        return replace(parts.inverted, mark=f"{parts.mark}inv") if parts.is_inverse else parts
 
     def is_symbol(self, name: str) -> bool:
         """Whether a name is a single letter (perhaps with an accent and a mark) and not a word."""
@@ -113,6 +122,8 @@ def vocabulary(source: Record | Program | None) -> Vocabulary:
     adjoints = {} if isinstance(source, Program) else source.adjoint_arrays
     printed = program.printed
     lower = {n: word(printed.get(n, n)) for n, array in program.arrays.items() if len(array.axes) >= 2}
+    inverses = {d.name: d.rhs.matrix for d in program.ordered if isinstance(d.rhs, inverse)}
+    inverted = {name: of for name, of in inverses.items() if re.fullmatch(rf"{of}{INVERSE}\d*", name)}
     output = program.arrays[program.output].base
     assert isinstance(output, Symbol)
     defines = any(named(d.rhs).has(sigmoid) for d in program.ordered if d.name != program.output)
@@ -126,6 +137,7 @@ def vocabulary(source: Record | Program | None) -> Vocabulary:
         arrays={**program.arrays, **{adjoint.name: adjoint for adjoint in adjoints.values()}},
         names_functions=not defines,
         printed=printed,
+        inverted=inverted,
         bold=program.vectors == "bold",
     )
 

@@ -88,7 +88,7 @@ TURNED: dict[str, tuple[Expr, tuple[object, ...], Expr]] = {
         (),
         Integer(0),
     ),
-    "where nothing merges": (A[e, a] * x[a], (a, e), A[e, a] * x[a]),
+    "in the order of the left side": (A[e, a] * x[a], (a, e), A[a, e] * x[a]),
     "another matrix": (Z[n, k], (n, k), Z[n, k]),
 }
 
