@@ -62,6 +62,7 @@ class Plan:
     - ``lowered``: the whole plan, for the proof.
     - ``names``: the Python name of every array. ``taken``: all names in use.
     - ``labels``: the inputs that may be given as labels. ``rowwise``: those with an entry for each row.
+    - ``definite``: the positive definite matrices of which an inverse or a determinant is needed.
     - ``is_quiet``: whether infinities or NaN may occur on the way to finite results.
     """
 
@@ -101,6 +102,8 @@ class Plan:
         for name in (n for n in self.labels if n in self.rowwise):  # with a column for each row, like the rest
             known, letters = lowering.arrays[name], lowering.letters[name]
             lowering.know(name, replace(known, letters=letters[::-1]), letters)
+        definite = [a for a in record.program.assumptions if a.is_definite]
+        self.definite = [name for a in definite for name in array_names(a.lhs) if name in record.program.inverted]
         self.checks = checks(record, lowering)
         self.main = self._section(blocks.rows)
         self.row_results = {name: self._result(name) for name in (*blocks.sums, *blocks.stacked)}
@@ -178,8 +181,9 @@ def scalar_program(record: Record) -> Lowered:
 
 
 def checks(record: Record, lowering: Lowering) -> list[tuple[str, ir.Node]]:
-    """For each assumption that lines use, an error message and numbers that must be 0."""
-    used = [(a, f"{', '.join(sorted(array_names(a.lhs)))}: expected that {a.words}") for a in record.assumptions_used]
+    """For each assumption that lines or Cholesky factors use, an error message and numbers that must be 0."""
+    assumed = (a for a in record.program.assumptions if a in record.assumptions_used or a.is_definite)
+    used = [(a, f"{', '.join(sorted(array_names(a.lhs)))}: expected that {a.words}") for a in assumed]
     return [(words, lowering.lowered(gap, ())) for a, words in used for gap in _gaps(a)]
 
 

@@ -20,8 +20,9 @@ from symgrad.steps import Record
 Sizes = Mapping[str, int] | None
 LOWEST = "_LOWEST = -np.finfo(float).max  # the largest of exponents that are all -inf: exp(-inf - _LOWEST) is 0"
 NEEDS = "Needs NumPy 2.0 or later, and nothing else."
-WITH_SCIPY = "Needs NumPy 2.0 or later, and SciPy for its special functions."
 """Older versions compute in double precision when a float32 number meets a Python float."""
+SCIPY = {"scipy.linalg": "Cholesky solver", "scipy.special": "special functions"}
+"""The modules of SciPy that generated code uses, and for what."""
 
 
 class Inputs:
@@ -167,8 +168,11 @@ def assembled(
     head = [f"import {m}" for m in modules if m in needs or any(f"{m}." in source for source in sources)]
     head += ["from collections.abc import Iterator"] if "_summed" in needs else []
     head += [f"from typing import {'Any, ' if imports else ''}NamedTuple", "", "import numpy as np", *imports]
-    if "scipy" in needs:
-        head, needed = [*head, "import scipy.special"], WITH_SCIPY if needed == NEEDS else needed
+    code = "\n".join([*(f.code for f in functions), *sources])
+    libraries = {module: use for module, use in SCIPY.items() if f"{module}." in code}
+    if libraries:
+        head = [*head, *(f"import {module}" for module in libraries)]
+        needed = f"Needs NumPy 2.0 or later, and SciPy for its {' and '.join(libraries.values())}."
     letters = {"l", "I", "O"} & {*inputs.names.values(), *(axis.name for axis in record.program.axes)}
     noqa = "# ruff: noqa: E741\n\n" if letters else ""
     first = f"{_header(record, closed_form, needed)}\n\n{noqa}" + "\n".join(head)

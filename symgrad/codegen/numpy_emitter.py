@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from string import ascii_lowercase
 from typing import Any, ClassVar
 
@@ -25,6 +25,12 @@ MATRIX_FUNCTIONS: Mapping[Any, str] = {
     **{inverse: "_inverse({}, {})", ir.Solve: "_solve({}, {}, {})"},
     **{det: "np.linalg.det({})", logdet: "np.linalg.slogdet({})[1]"},
 }
+OF_FACTOR: Mapping[Any, str] = {
+    inverse: "_cho_solve({}, np.eye(len({}), dtype={}))",
+    ir.Solve: "_cho_solve({}, {})",
+    logdet: "_cho_logdet({})",
+}
+"""The same for positive definite matrices, of their Cholesky factors."""
 ARRAY_FUNCTIONS = {function: known.numpy for function, known in KNOWN.items()}
 NUMBER_FUNCTIONS = {function: known.python for function, known in MEANINGS.items() if known.python.startswith("math.")}
 
@@ -32,11 +38,13 @@ NUMBER_FUNCTIONS = {function: known.python for function, known in MEANINGS.items
 @dataclass(frozen=True)
 class NumpyEmitter:
     """Emits nodes over arrays with the Python ``names``. ``dtype`` is the dtype of the inputs. ``rows`` names the axis
-    of which there is a block, if any: products over it, or with it as a result, use functions of their own."""
+    of which there is a block, if any: products over it, or with it as a result, use functions of their own.
+    ``factors`` are the Python names of the Cholesky factors of positive definite matrices."""
 
     names: Mapping[str, str]
     dtype: py.Source
     rows: str = ""
+    factors: Mapping[str, str] = field(default_factory=dict)
     matrix_functions: ClassVar = MATRIX_FUNCTIONS
 
     def assigned(self, assign: ir.Assign) -> py.Source:
@@ -169,6 +177,10 @@ class NumpyEmitter:
 
     def of_matrix(self, function: Any, matrix: ir.Load, order: ir.Layout, *operands: py.Source) -> py.Source:
         """A function of a matrix with its axes in ``order``; its name is for the error."""
+        if matrix.name in self.factors and function in OF_FACTOR:
+            factor = py.used(self.factors[matrix.name])
+            parts = [factor, factor, self.dtype] if function is inverse else [factor, *operands]
+            return py.applied(OF_FACTOR, function, parts)
         name = py.Source(f'"{self.names[matrix.name]}"')
         parts = [self.text(matrix, order), *operands, name]
         return py.applied(self.matrix_functions, function, parts)

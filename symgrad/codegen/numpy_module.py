@@ -67,7 +67,8 @@ def _rows_function(body: Body) -> tuple[list[str], py.Source]:
     blocks, results = body.blocks, [body.row_results[name] for name in (*body.blocks.sums, *body.blocks.stacked)]
     lines = [*body.lines, py.written(f"return {py.tuple_of(['{}'] * len(results), bare=True)}", *results)]
     needs, rowwise = py.needs_of(lines), [body.names[name] for name in body.plan.rowwise]
-    args = [name for name in (*body.inputs.parameters, *(body.names[a.name] for a in blocks.before)) if name in needs]
+    earlier = (*body.factors.values(), *(body.names[a.name] for a in blocks.before))
+    args = [name for name in (*body.inputs.parameters, *earlier) if name in needs]
     if body.count in needs:
         first = next((name for name in args if name in rowwise), rowwise[0])
         args = args if first in args else [first, *args]
@@ -114,7 +115,8 @@ class Body:
     """The function body of a plan, in lines without indentation: ``before``, within (``lines``) and ``after`` the
     evaluation of rows; without blocks, all are in ``lines``. ``gradients`` gives the expression of each gradient,
     ``row_results`` what a block returns, ``multiplies`` whether a block multiplies matrices. ``local`` are names that
-    no array has, ``upstream`` the names of upstream gradients, ``lowered`` is the array program as written."""
+    no array has, ``factors`` those of Cholesky factors by matrix, ``upstream`` the names of upstream gradients,
+    ``lowered`` is the array program as written."""
 
     def __init__(self, record: Record) -> None:
         self.record = record
@@ -126,7 +128,9 @@ class Body:
         self._shown = dict(self.names)  # an array that keeps another's name is written by it
         self._parts: set[str] = set()
         self._program: list[ir.Assign] = []
-        self._emitter = whole = NumpyEmitter(self._shown, self.inputs.dtype)
+        definite = [] if self.upstream else plan.definite
+        self.factors = {name: free(f"{self.names[name]}_factor", plan.taken) for name in definite}
+        self._emitter = whole = NumpyEmitter(self._shown, self.inputs.dtype, factors=self.factors)
         self.before = self._section(plan.before)
         self._emitter = replace(whole, rows=plan.blocks.axis)
         opened = self._open_labels()
@@ -145,6 +149,9 @@ class Body:
         self.after = self._section(plan.after)
         self.results = [self._emitter.text(*result) for result in plan.results]
         self.gradients = {name: self._emitter.text(*result) for name, result in plan.gradients.items()}
+        needs = py.needs_of([*self.before, *self.lines, *self.after, *self.results, *self.gradients.values()])
+        self.factors = {name: factor for name, factor in self.factors.items() if factor in needs}
+        self.before = [*(self._factored(*pair) for pair in self.factors.items()), *self.before]
         self.lowered = replace(plan.lowered, program=self._program)
 
     def function(self, name: str, lines: Sequence[py.Source], returned: str) -> py.Source:
@@ -183,6 +190,11 @@ class Body:
             if assign.name == self.record.program.output and emitter.rows == self.blocks.axis:
                 lines.append(py.Source(""))
         return lines
+
+    def _factored(self, name: str, factor: str) -> py.Source:
+        """The line that computes the Cholesky factor of a matrix."""
+        matrix = self.names[name]
+        return py.Source(f'{factor} = _cholesky({matrix}, "{matrix}")', needs=frozenset(["_cholesky", matrix]))
 
     def _part(self) -> str:
         """A name for a part of an expression."""

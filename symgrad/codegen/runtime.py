@@ -8,8 +8,12 @@ import functools
 import inspect
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:  # a generated module that solves by a Cholesky factor imports it
+    import scipy.linalg
 
 # Every generated module has tables of its own by these names.
 _AXES: dict[str, tuple[str, ...]] = {}
@@ -226,11 +230,35 @@ def _inverse(a: np.ndarray, name: str) -> np.ndarray:
 
 
 def _solve(a: np.ndarray, b: np.ndarray, name: str) -> np.ndarray:
-    """x with a @ x = b; LinAlgError with the name of a if it has no inverse."""
+    """x with a @ x = b; LinAlgError with the name of a if it has no inverse, or none to working precision: then the
+    products that are added up in a row, divided by its largest entry, exceed their sum by all digits."""
     try:
-        return np.linalg.solve(a, b)
+        x = np.linalg.solve(a, b)
     except np.linalg.LinAlgError as error:
         raise np.linalg.LinAlgError(f"{name}: {error}") from None
+    largest = np.max(np.abs(a), axis=1)
+    added_up = (np.abs(a) / largest[:, None]) @ np.abs(x)
+    if np.max(added_up) * np.finfo(x.dtype).eps > np.max(np.abs(b).T / largest):
+        raise np.linalg.LinAlgError(f"{name}: Singular matrix, to working precision")
+    return x
+
+
+def _cholesky(a: np.ndarray, name: str) -> np.ndarray:
+    """The lower Cholesky factor of a symmetric matrix; LinAlgError with its name if it is not positive definite."""
+    try:
+        return np.linalg.cholesky(a)
+    except np.linalg.LinAlgError:
+        raise np.linalg.LinAlgError(f"{name}: expected a positive definite matrix") from None
+
+
+def _cho_solve(factor: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """x with a @ x = b, from the lower Cholesky factor of a."""
+    return scipy.linalg.cho_solve((factor, True), b, check_finite=False)
+
+
+def _cho_logdet(factor: np.ndarray) -> float:
+    """The logarithm of the determinant of a, from its lower Cholesky factor."""
+    return 2 * np.add.reduce(np.log(np.diagonal(factor)))
 
 
 def _erf(x: np.ndarray) -> np.ndarray:
