@@ -147,8 +147,8 @@ def _with_symmetry(writer: Writer, subject: Total, value: Expr) -> Expr:
     closed = {a: (indices_of(form.entry), form.index) for a, node in nodes.items() if (form := writer.closed.get(node))}
     order = indices_of(subject.wrt)
     for name in [*program.definitions, *closed]:
-        given = symmetric_given(name, program, closed) if name in array_names(value) else None
-        if given is None:
+        symmetries = symmetric_given(name, program, closed) if name in array_names(value) else None
+        if symmetries is None:
             continue
         shorter, definition = turned(value, name, order), program.definitions.get(name)
         is_inverse = definition is not None and isinstance(definition.rhs, inverse)
@@ -157,10 +157,10 @@ def _with_symmetry(writer: Writer, subject: Total, value: Expr) -> Expr:
             continue
         adjoints = () if definition else (writer.closed[nodes[used]] for used in _within(name, closed))
         cites = [writer.origins[name]] if definition else [writer.results[Total(form.entry)] for form in adjoints]
-        if len(given) > 1 and definition:
-            cites.append(_symmetry(writer, definition, given))
-        if len(given) < 2 or {*given} <= writer.assumed(cites):
-            assumption = given[0] if len(given) == 1 else None
+        if len(symmetries) > 1 and definition:
+            cites.append(_symmetry(writer, definition, symmetries))
+        if len(symmetries) < 2 or {*symmetries} <= writer.assumed(cites):
+            assumption = symmetries[0] if len(symmetries) == 1 else None
             value = writer.line(subject, value, shorter, "symmetry", f"{name} is symmetric", cites, assumption)
     return value
 
@@ -170,19 +170,19 @@ def _within(name: str, closed: Defined) -> set[str]:
     return {name}.union(*(_within(used, closed) for used in array_names(closed[name][1]) & closed.keys()))
 
 
-def _symmetry(writer: Writer, definition: Definition, given: Sequence[Assumption]) -> int:
+def _symmetry(writer: Writer, definition: Definition, symmetries: Sequence[Assumption]) -> int:
     """Write the lines that use several assumptions for the symmetry of a matrix or, of an inverse, of what is inverted;
     return the number of the last."""
     rhs = definition.rhs
     matrix = writer.program.definitions[rhs.matrix] if isinstance(rhs, inverse) else definition
     subject, value = Value(matrix.entry), matrix.rhs
     if writer.results[subject] == writer.origins[matrix.name]:
-        for assumption in given[:-1]:
+        for assumption in symmetries[:-1]:
             entries = [e for e in parts_of(value, Indexed) if name_of(e) == name_of(assumption.lhs)]
             turned_over = replaced(value, {e: e.base[e.indices[::-1]] for e in entries})
             value = writer.line(subject, value, turned_over, "assume", assumption.words, assumption=assumption)
         reason, transpose = f"{matrix.name} is symmetric", matrix.entry.base[matrix.indices[::-1]]
-        writer.line(subject, value, transpose, "symmetry", reason, assumption=given[-1])
+        writer.line(subject, value, transpose, "symmetry", reason, assumption=symmetries[-1])
     return writer.results[subject]
 
 

@@ -137,8 +137,9 @@ def symmetric_given(name: str, program: Program, closed: Defined) -> tuple[Assum
         for e in parts_of(swapped, Indexed)
         if len(e.indices) == 2 and axis_name(e.indices[0]) == axis_name(e.indices[1])
     ]
-    known = {n: given for n in array_names(Add(*entries)) if (given := symmetric_given(n, program, closed)) is not None}
-    needed = sorted({a for given in known.values() for a in given}, key=lambda a: a.key)
+    assumed = {n: symmetric_given(n, program, closed) for n in array_names(Add(*entries))}
+    known = {n: some for n, some in assumed.items() if some is not None}
+    needed = sorted({a for some in known.values() for a in some}, key=lambda a: a.key)
     goal = _apart(rhs)
     for some in (some for count in range(len(needed) + 1) for some in combinations(needed, count)):
         turnable = (e for e in entries if e.base.name in known and {*known[e.base.name]} <= {*some})
