@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import numpy as np
 from sympy import Expr
 
-from symgrad.array.elementwise import ELEMENTWISE, MASKED, elementwise, masked, value_of
-from symgrad.array.graph import Dimension, Entries, Indices, Kind, Node, axis_position, constant, make, operand, shown
+from symgrad.array.elementwise import ELEMENTWISE, MASKED, elementwise, masked, power_of, value_of
+from symgrad.array.graph import (
+    Dimension,
+    Entries,
+    Indices,
+    Kind,
+    Node,
+    axis_position,
+    constant,
+    current,
+    make,
+    operand,
+    shown,
+)
 from symgrad.array.intermediates import INVERSE
 from symgrad.array.products import contraction, eye_of, matmul, square, transpose
 from symgrad.array.reductions import expanded
@@ -43,18 +57,35 @@ def inv(a: Any) -> Node:
 
 
 def det(a: Any) -> Node:
-    """``np.linalg.det``."""
-    return _of_matrix("det", det_of, square(a, "det"))
+    """``np.linalg.det``; of a product or an inverse, the determinants of its factors."""
+    parts = [(_of_matrix("det", det_of, node), power) for node, power in _factors(square(a, "det")).items()]
+    powers = [node if n == 1 else elementwise("**", power_of, node, constant(n)) for node, n in parts]
+    return reduce(lambda one, other: elementwise("*", operator.mul, one, other), powers)
 
 
 def logabsdet(a: Any) -> Node:
-    """The second part of ``np.linalg.slogdet``."""
-    return _of_matrix("slogdet", logdet, square(a, "slogdet"))
+    """The second part of ``np.linalg.slogdet``; of a product or an inverse, those of its factors."""
+    parts = [(_of_matrix("slogdet", logdet, node), power) for node, power in _factors(square(a, "slogdet")).items()]
+    terms = [node if n == 1 else elementwise("*", operator.mul, constant(n), node) for node, n in parts]
+    return reduce(lambda one, other: elementwise("+", operator.add, one, other), terms)
+
+
+def _factors(node: Node) -> Counter[Node]:
+    """The square factors of a matrix, with the powers of their determinants; what has a name is not taken apart."""
+    node = _core(_transposed(node) or node)
+    if node.operation == INVERSE:
+        return Counter({factor: -power for factor, power in _factors(node.operands[0]).items()})
+    is_product = node.operation == "@" and all(factor.axes == node.axes for factor in node.operands)
+    if not is_product or node in current().names:
+        return Counter({node: 1})
+    factors = Counter[Node]()
+    for factor in node.operands:
+        factors.update(_factors(factor))
+    return Counter({factor: power for factor, power in factors.items() if power}) or Counter({node: 1})
 
 
 def _of_matrix(operation: str, function: Any, node: Node) -> Node:
-    """A determinant, or its logarithm; a transpose has the same one."""
-    node = _core(_transposed(node) or node)
+    """A determinant, or its logarithm."""
     operands = [node, inv(node)]
     return make(operation, operands, (), lambda entries, _: _call(function, entries, node), Kind.PLAIN)
 

@@ -50,7 +50,9 @@ def derive_record(program: Program, wrt: Sequence[str]) -> Record:
         for definition in program.ordered:
             with _naming(program, definition.name):
                 entry, rhs = definition.entry, definition.rhs
-                writer.line(Value(entry), None, rhs, "definition", "definition", conditions=has_inverse(definition))
+                writer.line(
+                    Value(entry), None, rhs, "definition", "definition", conditions=has_inverse(program, definition)
+                )
                 writer.origins[definition.name] = len(writer.steps)
         for name in _wanted_nodes(program, wrt):
             with _naming(program, users(writer, name)[-1].name, name):

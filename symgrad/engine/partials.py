@@ -256,12 +256,20 @@ def lemma_used(expr: sp.Expr, name: str) -> str:
     return " with Jacobi's formula" if calls else ""
 
 
-def has_inverse(definition: Definition) -> tuple[Condition, ...]:
-    """The determinant of the matrix, if a definition is an inverse."""
+def has_inverse(program: Program, definition: Definition) -> tuple[Condition, ...]:
+    """The determinant of the matrix, if a definition is an inverse; A^T A has one where A has full column rank."""
     call = definition.rhs
     if not isinstance(call, inverse):
         return ()
-    return (Condition(named(det, call.matrix, call.inverse), f"{call.matrix} has an inverse"),)
+    because, matrix = f"{call.matrix} has an inverse", program.definitions.get(call.matrix)
+    total = matrix.rhs if matrix and isinstance(matrix.rhs, sp.Sum) else None
+    entries = total.function.args if total is not None and len(total.limits) == 1 else ()
+    if len(entries) == 2 and all(isinstance(e, sp.Indexed) for e in entries) and len(set(map(name_of, entries))) == 1:
+        (index,) = bound_indices(total)
+        places = {e.indices.index(index) for e in entries if len(e.indices) == 2 and index in e.indices}
+        rank = ("column", "row")[places.pop()] if len(places) == 1 else ""
+        because += f", as {name_of(entries[0])} has full {rank} rank" if rank else ""
+    return (Condition(named(det, call.matrix, call.inverse), because),)
 
 
 def divided_by(program: Program, expr: Basic, name: str) -> tuple[Condition, ...]:

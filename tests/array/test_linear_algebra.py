@@ -59,6 +59,10 @@ def powers(A: Any) -> Any:
     return np.trace(np.linalg.matrix_power(A, 3)) + np.trace(np.linalg.matrix_power(A, -2))
 
 
+def least_squares(X: Any, y: Any) -> Any:
+    return np.sum((np.linalg.pinv(X) @ y) ** 2)
+
+
 def gaussian(X: Any, mu: Any, S: Any) -> Any:
     R = X - mu
     return (np.sum(R * np.linalg.solve(S, R.T).T) + X.shape[0] * np.linalg.slogdet(S)[1]) / 2
@@ -73,6 +77,7 @@ CASES: list[tuple[Callable[..., Any], str, str]] = [
     (of_a_product, "X: N D", "X"),
     (shrunk, "X: N D, y: N, lam: scalar positive", "X y lam"),
     (powers, "A: D D", "A"),
+    (least_squares, "X: N D, y: N", "X y"),
     (gaussian, "X: N D, mu: D, S: D D positive-definite", "X mu S"),
 ]
 
@@ -139,6 +144,33 @@ def test_the_matrix_forms_are_the_matrix_cookbooks() -> None:
     assert r"\det(X) \, X^{-\top}" in latex
 
 
+# fmt: off
+GRADIENTS = [
+    (lambda S, Q: np.linalg.slogdet(S)[1] + np.trace(np.linalg.inv(S) @ Q),
+     "S: D D positive-definite, Q: D D symmetric", "S", "S⁻¹ − S⁻¹ Q S⁻¹"),
+    (lambda X, S: np.trace(X @ np.linalg.inv(S) @ X.T), "X: N D, S: D D positive-definite", "X", "2 X S⁻¹"),
+    (lambda W, Q, p: np.linalg.slogdet(W @ W.T + np.diag(p))[1] + np.trace(np.linalg.inv(W @ W.T + np.diag(p)) @ Q),
+     "W: D H, Q: D D symmetric, p: D positive", "W", "2 (S⁻¹ − S⁻¹ Q S⁻¹) W"),
+    (lambda P, H, R, r: r @ np.linalg.inv(H @ P @ H.T + R) @ r,
+     "P: D D symmetric, H: M D, R: M M symmetric, r: M", "H", "−2 S⁻¹ r rᵀ S⁻¹ H P"),
+    (lambda x, m, S: (x - m) @ np.linalg.inv(S) @ (x - m), "x: D, m: D, S: D D positive-definite", "S",
+     "−S⁻¹ (m − x) (m − x)ᵀ S⁻¹"),
+    (lambda X, A, B: np.linalg.det(A @ X.T @ B @ X), "X: D D, A: D D, B: D D", "X",
+     "2 det(A) det(B) (det(X))² X⁻ᵀ"),
+    (lambda X: np.linalg.slogdet(np.linalg.inv(X))[1], "X: D D", "X", "−X⁻ᵀ"),
+    (lambda X, A: np.trace(np.linalg.inv(X + A)), "X: D D, A: D D", "X", "−S⁻ᵀ S⁻ᵀ"),
+    (lambda X, X_inv: np.trace(X_inv @ X) + np.trace(np.linalg.inv(X)), "X: D D, X_inv: D D", "X", "X_invᵀ − X⁻ᵀ X⁻ᵀ"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("function", "shapes", "wrt", "form"), GRADIENTS, ids=[case[3] for case in GRADIENTS])
+def test_a_form_is_the_textbooks(function: Callable[..., Any], shapes: str, wrt: str, form: str) -> None:
+    derivation = derived(function, shapes, wrt)
+    assert {mark.level for mark in derivation.prove().marks} <= {Level.DEFINITION, Level.EVERY_SHAPE}
+    assert f"∂L/∂{wrt} = {form}\n" in derivation.to_text("matrix", steps="none")
+
+
 def test_the_condition_is_stated() -> None:
     assert "det(X) ≠ 0: X has an inverse" in derived(lambda X: np.linalg.det(X), "X: D D", "X").to_text(detail="full")
 
@@ -153,6 +185,32 @@ def test_a_singular_matrix_is_named() -> None:
     function = derived(solved, "A: D D, b: D", "A").to_numpy()
     with pytest.raises(np.linalg.LinAlgError, match="A: Singular matrix"):
         function(np.zeros((2, 2)), np.ones(2))
+
+
+def test_a_matrix_that_is_singular_to_working_precision_is_named() -> None:
+    function = derived(least_squares, "X: N D, y: N", "X").to_numpy()
+    wide = np.random.default_rng(3).standard_normal((2, 4))
+    with pytest.raises(np.linalg.LinAlgError, match="S: Singular matrix"):
+        function(wide, np.ones(2))
+    function = derived(solved, "A: D D, b: D", "A").to_numpy()
+    scaled = np.diag([1e-20, 1.0])
+    np.testing.assert_allclose(function(scaled, np.ones(2))[0], 1e40)
+
+
+def test_positive_definite_matrices_are_factored_once() -> None:
+    derivation = derived(gaussian, "X: N D, mu: D, S: D D positive-definite", "X mu S")
+    source = derivation.to_source()
+    assert source.count("_cholesky(S, ") == 1
+    assert " _solve(S" not in source and "np.linalg.slogdet" not in source
+    assert "and SciPy for its Cholesky solver." in source
+    function = derivation.to_numpy()
+    X, mu = np.ones((2, 3)), np.zeros(3)
+    with pytest.raises(np.linalg.LinAlgError, match="S: expected a positive definite matrix"):
+        function(X, mu, -np.eye(3))
+    with pytest.raises(ValueError, match="S: expected that S is symmetric and positive definite"):
+        function(X, mu, np.eye(3) + np.triu(np.ones((3, 3)), 1) / 9)
+    general = symgrad.derive(symgrad.loss(shapes="X: N D, mu: D, S: D D positive-definite")(gaussian), assume=())
+    assert "_cholesky" not in general.to_source()
 
 
 @pytest.mark.parametrize("target", ["scalar", "numba"])
@@ -179,7 +237,9 @@ def test_shapes_are_checked(function: Callable[..., Any], words: str) -> None:
     [
         (lambda X: np.sum(np.linalg.matrix_power(X, 100)), "matrix_power takes an integer from -12 to 12"),
         (lambda X: np.sum(np.linalg.eigvalsh(X)), r"np.trace\(A\) is their sum"),
-        (lambda X: np.sum(np.linalg.pinv(X)), r"np.linalg.inv\(X.T @ X\) @ X.T"),
+        (lambda X: np.linalg.norm(X, "nuc"), "it is made of singular values"),
+        (lambda X: np.sum(np.kron(X, X)), r"np.sum\(A\) \* np.sum\(B\)"),
+        (lambda X: np.sum(np.cross(X, X)), "with the Levi-Civita symbol E as an input"),
         (lambda X: np.sum(np.linalg.cholesky(X)), "declare the factor as the input"),
     ],
 )

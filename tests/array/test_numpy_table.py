@@ -53,6 +53,7 @@ CASES: dict[str, list[tuple[str, str]]] = {
     "solve": [("np.linalg.solve(A, d)", "D"), ("np.linalg.solve(A, B)", "D D"), ("np.linalg.solve(A.T, X.T)", "D N")],
     "det": [("np.linalg.det(A) * d", "D"), ("np.linalg.det(A @ B) * d", "D")],
     "slogdet": [("np.linalg.slogdet(A)[1] * d", "D"), ("np.linalg.slogdet(A).logabsdet * d", "D")],
+    "pinv": [("np.linalg.pinv(A)", "D D"), ("np.linalg.pinv(X.T)", "N D")],
     "matrix_power": [("np.linalg.matrix_power(A, 2)", "D D"), ("np.linalg.matrix_power(A, -1)", "D D")],
     "sin": [("np.sin(X)", "N D")],
     "cos": [("np.cos(X)", "N D")],

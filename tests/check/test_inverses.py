@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg
 from sympy import Indexed, KroneckerDelta, Sum
 
 import symgrad
@@ -88,6 +89,24 @@ def test_elimination_agrees_with_cofactors(numbers: Reals | Field, size: int) ->
     values = {s: int(matrix[(0, *place)]) for s, (_, place) in instance.scalars.items()}
     if isinstance(numbers, Field):
         assert int(written.xreplace(values)) % numbers.primes[0] == determinant[0]
+
+
+def triangular(A: Any, b: Any) -> Any:
+    x = scipy.linalg.solve_triangular(A, b, lower=True)
+    return np.sum(x**2) + np.sum(scipy.linalg.solve_triangular(A, b, trans="T"))
+
+
+def test_a_triangular_system_reads_one_triangle() -> None:
+    derivation = symgrad.derive(symgrad.loss(shapes="A: D D, b: D", wrt="A b")(triangular))
+    assert {mark.level for mark in derivation.prove().marks} <= {Level.DEFINITION, Level.EVERY_SHAPE}
+    A, b = np.array([[2.0, 5], [1, 3]]), np.array([1.0, -2])
+    value, gradients = derivation.to_numpy()(A, b)
+    assert np.isclose(value, triangular(A, b))
+    for position in np.ndindex(2, 2):
+        step = np.zeros((2, 2))
+        step[position] = 1e-6
+        slope = (triangular(A + step, b) - triangular(A - step, b)) / 2e-6
+        assert np.isclose(gradients.A[position], slope)
 
 
 def test_a_singular_matrix_is_outside_the_domain() -> None:
