@@ -267,7 +267,7 @@ def has_inverse(program: Program, definition: Definition) -> tuple[Condition, ..
     if len(entries) == 2 and all(isinstance(e, sp.Indexed) for e in entries) and len(set(map(name_of, entries))) == 1:
         (index,) = bound_indices(total)
         places = {e.indices.index(index) for e in entries if len(e.indices) == 2 and index in e.indices}
-        rank = ("column", "row")[places.pop()] if len(places) == 1 else ""
+        rank = "" if len(places) != 1 else "column" if 0 in places else "row"
         because += f", as {name_of(entries[0])} has full {rank} rank" if rank else ""
     return (Condition(named(det, call.matrix, call.inverse), because),)
 
