@@ -263,7 +263,7 @@ def has_inverse(program: Program, definition: Definition) -> tuple[Condition, ..
         return ()
     because, matrix = f"{call.matrix} has an inverse", program.definitions.get(call.matrix)
     total = matrix.rhs if matrix and isinstance(matrix.rhs, sp.Sum) else None
-    entries = total.function.args if total is not None and len(total.limits) == 1 else ()
+    entries: Sequence[Basic] = total.function.args if total is not None and len(total.limits) == 1 else ()
     if len(entries) == 2 and all(isinstance(e, sp.Indexed) for e in entries) and len(set(map(name_of, entries))) == 1:
         (index,) = bound_indices(total)
         places = {e.indices.index(index) for e in entries if len(e.indices) == 2 and index in e.indices}
