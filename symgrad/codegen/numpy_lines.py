@@ -15,7 +15,17 @@ from sympy import Expr, Function, S, Sum, erf, factor_terms, log
 from sympy.printing.numpy import NumPyPrinter
 
 from symgrad.codegen import runtime
-from symgrad.codegen.array_passes import hoisted, inverses, solved, without_unread
+from symgrad.codegen.array_passes import (
+    Mean,
+    conventional_names,
+    hoisted,
+    inverses,
+    logarithms_named,
+    solved,
+    with_maxima,
+    with_means,
+    without_unread,
+)
 from symgrad.codegen.array_plan import Lowered
 from symgrad.codegen.array_program import (
     Assign,
@@ -40,7 +50,6 @@ from symgrad.codegen.array_program import (
 from symgrad.codegen.identifiers import RESERVED, part_name, python_names
 from symgrad.codegen.lowering import Lowering
 from symgrad.codegen.module_frame import Inputs, functions_for
-from symgrad.codegen.named_parts import Mean, conventional_names, logarithms_named, with_maxima, with_means
 from symgrad.codegen.numpy_emitter import ARRAY_FUNCTIONS, MATRIX_FUNCTIONS, NumpyEmitter
 from symgrad.codegen.operations import is_weighted, parted, reduced
 from symgrad.codegen.plan.kernels import sigmoid, weighted

@@ -9,7 +9,6 @@ from symgrad.render.blocks import Line
 from symgrad.render.latex_printer import LatexPrinter
 from symgrad.render.layout import layout
 from symgrad.render.mathml import MathPrinter, latex_to_mathml
-from symgrad.render.printer import Printer
 from symgrad.render.symbols import Vocabulary, leaf_name
 from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import Leaf, Node, Relation, Slope
@@ -25,18 +24,15 @@ class Equation:
 
     def text(self) -> str:
         """The equation in Unicode, on one line."""
-        return self._shown(TextPrinter(self.names))
+        return TextPrinter(self.names).show(self.node)
 
     def latex(self) -> str:
         """The equation in LaTeX, for math mode."""
-        return self._shown(LatexPrinter(self.names))
+        return LatexPrinter(self.names).show(self.node)
 
     def mathml(self) -> str:
         """The equation as a ``<math>`` element within a line."""
-        return latex_to_mathml(self._shown(MathPrinter(self.names)), "inline", self.text())
-
-    def _shown(self, printer: Printer) -> str:
-        return printer.show(self.node)
+        return latex_to_mathml(MathPrinter(self.names).show(self.node), "inline", self.text())
 
 
 def closed_form(record: Record, name: str, notation: str = "matrix") -> Equation | None:
