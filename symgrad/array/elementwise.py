@@ -67,7 +67,7 @@ def at_most(x: Expr, high: Expr) -> Expr:
 
 
 def remainder_of(a: Expr, b: Expr) -> Expr:
-    """What is left of a after as many times b as fit, with the sign of b."""
+    """The remainder of a divided by b, with the sign of b."""
     return a - b * floor(a / b)
 
 

@@ -184,7 +184,7 @@ class FineSpreadReals(Reals):
 
 
 class FinestSpreadReals(FineSpreadReals):
-    """The same points with still more digits: a value that differs from the one with fewer has a rounding error."""
+    """The same points with still more digits: where the two values differ, there is a rounding error."""
 
     carried = 8 * DIGITS
 

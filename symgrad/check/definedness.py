@@ -207,7 +207,7 @@ class _Known:
         self._keys: dict[tuple[frozenset[Index], int, frozenset[str]], set[str]] = {}
 
     def keys(self, query: Query) -> set[str]:
-        """The keys of what is known, in the letters of a query, with at most as much written out."""
+        """The keys of the known facts, in the letters of a query, with no more written out than in the query."""
         key = (query.letters, query.stage, query.facts)
         if key not in self._keys:
             self._keys[key] = {

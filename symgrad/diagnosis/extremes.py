@@ -1,5 +1,5 @@
-"""Candidates may have branches of their own, so one that is right at ordinary inputs is also called at extreme values
-and at other sizes."""
+"""Calls a candidate that is right at ordinary inputs also at extreme values and at other sizes: it may have branches
+of its own."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def fold(expr: sp.Expr, rules: Sequence[Rule], weights: dict[str, int]) -> tuple
 
 
 def _without_empty_sums(rules: Sequence[Rule], expr: sp.Expr) -> tuple[sp.Expr, tuple[Rule, ...]]:
-    """``expr`` without sums that are 0 when each term is summed alone and named, as of deviations from a mean."""
+    """``expr`` without sums that vanish once each term is summed and named, such as sums of deviations from a mean."""
     totals = [r for r in rules if isinstance(r.pattern, sp.Sum)]
     used: list[Rule] = []
     sums = [total for total in parts_of(expr, sp.Sum) if isinstance(total.function, sp.Add)]

@@ -202,7 +202,7 @@ def _product(expr: sp.Expr, context: _Context) -> Factor:
 
 
 def _traced(factors: Sequence[Factor], summed: Set[Idx], context: _Context) -> tuple[Factor, Factor] | None:
-    """A matrix whose entries are all summed, and the trace that their sum is."""
+    """A matrix whose entries are all summed, and the sum as a trace."""
     for factor in factors:
         others = set[Idx]().union(*(other.indices for other in factors if other is not factor))
         if len(factor.indices) == 2 and factor.indices <= summed - others and (sum_ := _trace(factor.matrix, context)):

@@ -43,7 +43,7 @@ LETTERS = "RTUVK"
 
 def with_products(writer: Writer, subject: Total, value: Expr, node: str) -> Expr:
     """``value`` in products of the array ``node`` and its adjoint, where each entry of the adjoint has such a factor
-    and the division by ``node`` in the adjoint cancels; otherwise unchanged, as where the product may be undefined.
+    and the division by ``node`` in the adjoint cancels; otherwise unchanged, also if the product may be undefined.
 
     The product gets a name if it has a bracket and ``value`` mentions it more than once.
     """

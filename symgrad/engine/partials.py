@@ -153,7 +153,7 @@ def _differentiated(writer: Writer, subject: Partial, call: inverse) -> int:
 
 
 def _defined(program: Program, entry: sp.Expr) -> str | None:
-    """The name of the array that ``entry`` is the left side of, if there is one."""
+    """The name of the array whose definition has ``entry`` on its left side, if there is one."""
     return next((d.name for d in program.ordered if d.entry == entry), None)
 
 

@@ -137,7 +137,7 @@ def _is_plain(record: Record, subject: Subject | Largest, steps: Sequence[Step])
 
 
 def _is_product(expr: sp.Expr) -> bool:
-    """Whether an expression is a product without brackets, or a sum of one over axes."""
+    """Whether an expression is a product without brackets, or a sum of such a product over axes."""
     if isinstance(expr, sp.Sum):
         return _is_product(expr.function)
     if isinstance(expr, sp.Mul):
