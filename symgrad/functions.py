@@ -17,18 +17,8 @@ from sympy import Abs, Expr, Function, S, count_ops, expand, sign, sqrt, sympify
 from sympy.core.basic import Basic
 from sympy.core.function import ArgumentIndexError
 
+from symgrad import special_functions as special
 from symgrad.matrix_functions import OF_MATRICES
-from symgrad.special_functions import (
-    arctan2,
-    cbrt,
-    digamma,
-    erfc,
-    gammaln,
-    normal_sinc,
-    position_of,
-    sinc_slope,
-    trigamma,
-)
 
 
 class _Piecewise(Function):  # type: ignore[misc]
@@ -279,16 +269,17 @@ MEANINGS: dict[type[Function], Meaning] = {
     sympy.acosh: _smooth("acosh", "np.arccosh({})", r"\operatorname{acosh}"),
     sympy.atanh: _smooth("atanh", "np.arctanh({})", r"\operatorname{atanh}"),
     sympy.erf: _smooth("erf", "_erf({})", r"\operatorname{erf}"),
-    position_of: _named("position", "", ""),
-    cbrt: _named("cbrt", "np.cbrt({})", "float(np.cbrt({}))"),
-    normal_sinc: _named("sinc", "np.sinc({})", "float(np.sinc({}))"),
-    sinc_slope: _named("sinc′", "_sinc_slope({})", "float(_sinc_slope({}))", latex=r"\operatorname{sinc}'"),
-    erfc: _named("erfc", "scipy.special.erfc({})", "math.erfc({})"),
-    gammaln: _named("lgamma", "scipy.special.gammaln({})", "math.lgamma({})"),
+    special.position_of: _named("position", "", ""),
+    special.cbrt: _named("cbrt", "np.cbrt({})", "float(np.cbrt({}))"),
+    special.normal_sinc: _named("sinc", "np.sinc({})", "float(np.sinc({}))"),
+    special.sinc_slope: _named("sinc′", "_sinc_slope({})", "float(_sinc_slope({}))", latex=r"\operatorname{sinc}'"),
+    special.erfc: _named("erfc", "scipy.special.erfc({})", "math.erfc({})"),
+    special.gammaln: _named("lgamma", "scipy.special.gammaln({})", "math.lgamma({})"),
     sympy.erfinv: _named("erfinv", "scipy.special.erfinv({})", "float(scipy.special.erfinv({}))"),
-    digamma: _named("digamma", "scipy.special.psi({})", "float(scipy.special.psi({}))", latex=r"\psi"),
-    trigamma: _named("trigamma", "scipy.special.zeta(2, {})", "float(scipy.special.zeta(2, {}))", latex=r"\psi'"),
-    arctan2: _named("atan2", "np.arctan2({}, {})", "math.atan2({}, {})", None,
+    special.digamma: _named("digamma", "scipy.special.psi({})", "float(scipy.special.psi({}))", latex=r"\psi"),
+    special.trigamma: _named("trigamma", "scipy.special.zeta(2, {})", "float(scipy.special.zeta(2, {}))",
+        latex=r"\psi'"),
+    special.arctan2: _named("atan2", "np.arctan2({}, {})", "math.atan2({}, {})", None,
         f"atan2(y, x) is differentiated also where its angle jumps from π to −π: {JUMP}, {BOTH}"),
     floor: _named("floor", "np.floor({})", "float(np.floor({}))", lambda x: x - x % 1,
         f"floor x has the derivative 0: {JUMP}, as in PyTorch"),

@@ -8,19 +8,10 @@ from __future__ import annotations
 
 import builtins
 import sys
+import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from types import (
-    BuiltinFunctionType,
-    CellType,
-    CodeType,
-    FrameType,
-    FunctionType,
-    MethodType,
-    ModuleType,
-    TracebackType,
-)
 from typing import Any
 
 from symgrad.array.graph import Trace
@@ -56,7 +47,7 @@ def run_traced(function: Callable[..., Any], args: Sequence[Any], keywords: Mapp
     return function(*args, **keywords)
 
 
-def _raised_at(trace: TracebackType | None) -> Location | None:
+def _raised_at(trace: types.TracebackType | None) -> Location | None:
     """The innermost user's line in a traceback."""
     location: Location | None = None
     while trace is not None:
@@ -71,7 +62,7 @@ def names_at_return(trace: Trace) -> Iterator[None]:
     """Note the variables of the user's functions as they return: the last are assigned after the last operation."""
     previous = sys.getprofile()
 
-    def event(frame: FrameType, kind: str, _: object) -> None:
+    def event(frame: types.FrameType, kind: str, _: object) -> None:
         if kind == "return" and not is_ours(frame.f_code.co_filename):
             note(trace, frame, len(users_frames()) - 1)
 
@@ -119,16 +110,16 @@ class Overlay:
         return self._copies[id(value)][1]
 
     def _copy(self, value: Any) -> Any:
-        if isinstance(value, (BuiltinFunctionType, FunctionType)) and value in self._instead:
+        if isinstance(value, (types.BuiltinFunctionType, types.FunctionType)) and value in self._instead:
             return self._instead[value]
-        if isinstance(value, BuiltinFunctionType):
+        if isinstance(value, types.BuiltinFunctionType):
             return value
-        if isinstance(value, FunctionType):
+        if isinstance(value, types.FunctionType):
             return self._function(value) if _is_users(value) else value
-        if isinstance(value, ModuleType):
+        if isinstance(value, types.ModuleType):
             return self._module(value)
-        if isinstance(value, MethodType):
-            return MethodType(self._of(value.__func__), self._of(value.__self__))
+        if isinstance(value, types.MethodType):
+            return types.MethodType(self._of(value.__func__), self._of(value.__self__))
         if isinstance(value, partial):
             return partial(self._of(value.func), *self._of(value.args), **self._of(value.keywords))
         if type(value) in (list, tuple, dict):
@@ -139,36 +130,36 @@ class Overlay:
             return dict(zip(value, copies, strict=True)) if type(value) is dict else type(value)(copies)
         return self._object(value)
 
-    def _function(self, function: FunctionType) -> FunctionType:
+    def _function(self, function: types.FunctionType) -> types.FunctionType:
         code, original = function.__code__, function.__globals__
         if id(original) not in self._globals:
-            modules = {name: self._of(value) for name, value in original.items() if isinstance(value, ModuleType)}
+            modules = {name: self._of(value) for name, value in original.items() if isinstance(value, types.ModuleType)}
             self._globals[id(original)] = {**original, **modules, "__builtins__": self._builtins}
         names = self._globals[id(original)]
         cells = tuple(map(self._cell, function.__closure__ or ()))
-        copy = FunctionType(code, names, function.__name__, self._of(function.__defaults__), cells)
+        copy = types.FunctionType(code, names, function.__name__, self._of(function.__defaults__), cells)
         copy.__kwdefaults__ = self._of(function.__kwdefaults__)
         vars(copy).update(vars(function))
         read = [name for name in _names(code) if name in original and names[name] is original[name]]
         self._unfilled.append(lambda: names.update((name, self._of(original[name])) for name in read))
         return copy
 
-    def _cell(self, cell: CellType) -> CellType:
+    def _cell(self, cell: types.CellType) -> types.CellType:
         """The cell of a closure variable, which may be unbound yet, or hold the function itself."""
         try:
             value = cell.cell_contents
         except ValueError:
             return cell
-        if not isinstance(value, FunctionType):
-            return cell if self._of(value) is value else CellType(self._of(value))
-        new = CellType()
+        if not isinstance(value, types.FunctionType):
+            return cell if self._of(value) is value else types.CellType(self._of(value))
+        new = types.CellType()
         self._unfilled.append(lambda: setattr(new, "cell_contents", self._of(value)))
         return new
 
-    def _module(self, module: ModuleType) -> ModuleType:
+    def _module(self, module: types.ModuleType) -> types.ModuleType:
         """A module whose attributes are copied when they are read."""
-        kind = type("module", (ModuleType,), {"__getattribute__": lambda _, name: self.of(getattr(module, name))})
-        copy: ModuleType = kind(module.__name__)
+        kind = type("module", (types.ModuleType,), {"__getattribute__": lambda _, name: self.of(getattr(module, name))})
+        copy: types.ModuleType = kind(module.__name__)
         return copy
 
     def _object(self, value: Any) -> Any:
@@ -179,7 +170,7 @@ class Overlay:
             inner = known["__wrapped__"]
             return value if self._of(inner) is inner else self._of(inner)
         members = {name: member for base in reversed(kind.__mro__) for name, member in vars(base).items()}
-        methods = {name: self._of(member) for name, member in members.items() if isinstance(member, FunctionType)}
+        methods = {name: self._of(member) for name, member in members.items() if isinstance(member, types.FunctionType)}
         if not known or "__slots__" in members or all(copy is members[name] for name, copy in methods.items()):
             return value
         methods["__getattribute__"] = lambda this, name: self.of(kind.__getattribute__(this, name))
@@ -192,7 +183,7 @@ class Overlay:
         return copy
 
 
-def _is_users(function: FunctionType) -> bool:
+def _is_users(function: types.FunctionType) -> bool:
     """Whether a function may be part of a loss; modules of this package outside of ``array`` contain losses too."""
     name = function.__module__ or ""
     if name.startswith("symgrad."):
@@ -200,9 +191,9 @@ def _is_users(function: FunctionType) -> bool:
     return not is_ours(function.__code__.co_filename) and name.partition(".")[0] not in sys.stdlib_module_names
 
 
-def _names(code: CodeType) -> Iterator[str]:
+def _names(code: types.CodeType) -> Iterator[str]:
     """The names that a function reads, including those of nested functions."""
     yield from code.co_names
     for part in code.co_consts:
-        if isinstance(part, CodeType):
+        if isinstance(part, types.CodeType):
             yield from _names(part)
