@@ -102,6 +102,11 @@ def word(name: str) -> Word:
     return Word(letter, letter.lower() in GREEK, accent, mark)
 
 
+def mark_of(name: Word) -> Word:
+    """The mark of a word as a word: of ``D_KL``, KL is one mark; of the adjoint ``G_KL``, it is the array K with mark L."""
+    return Word(name.mark) if name.mark.isupper() and name.letter != "G" else word(name.mark)
+
+
 def spelled(name: Word) -> str:
     """A word in Unicode: Greek letters, a combining accent, an underscore before a mark that is not a number."""
     if name.is_inverse:
@@ -109,7 +114,7 @@ def spelled(name: Word) -> str:
     letter = GREEK[name.letter.lower()] if name.greek else name.letter
     if name.greek and name.letter[0].isupper():
         letter = letter.upper()
-    mark = f"_{spelled(word(name.mark))}" if name.mark and not name.mark.isdigit() else name.mark
+    mark = f"_{spelled(mark_of(name))}" if name.mark and not name.mark.isdigit() else name.mark
     return normalize("NFC", letter + ACCENTS.get(name.accent, "")) + mark
 
 

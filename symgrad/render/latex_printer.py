@@ -15,7 +15,7 @@ from sympy import Float, Identity, OneMatrix, S, ZeroMatrix
 from sympy.core.basic import Basic
 
 from symgrad.functions import MEANINGS, selection
-from symgrad.names import GREEK, GREEK_CAPITALS, LATIN, Word, scientific, word
+from symgrad.names import GREEK, GREEK_CAPITALS, LATIN, Word, mark_of, scientific, word
 from symgrad.notation import axis_name
 from symgrad.render import tree
 from symgrad.render.printer import CLOSED, INSTEAD, Printer, is_plain
@@ -260,7 +260,7 @@ def entry(name: Word, subscript: str) -> str:
 
 def _mark(name: Word) -> str:
     """The mark of a word, which may be the name of another array."""
-    return name.mark if name.mark.isdigit() else matrix_name(word(name.mark))
+    return name.mark if name.mark.isdigit() else matrix_name(mark_of(name))
 
 
 def _special(expr: OneMatrix | ZeroMatrix | Identity, *, bold: bool) -> str:

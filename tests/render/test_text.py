@@ -204,6 +204,7 @@ def test_names() -> None:
         Array("W1", square)[i, e]: "w1_de",
         Array("Wq", square)[i, e]: "wq_de",
         Array("Wq", square).matrix: "W_q",
+        Array("D_KL", square).matrix: "D_KL",  # one mark
         Array("mu", (axis,))[i]: "μ_d",
         Array("probs", (axis,))[i]: "probs_d",
         Array("lambda_").base: "λ",
