@@ -159,6 +159,8 @@ SCIPY: dict[str, Callable[..., Expr]] = {
     **dict.fromkeys(("digamma", "psi"), digamma),
     "cbrt": cbrt,
     "sinc": normal_sinc,
+    "betaln": lambda a, b: gammaln(a) + gammaln(b) - gammaln(a + b),
+    "huber": lambda d, x: where(step(d - absolute(x), 1), x**2 / 2, d * (absolute(x) - d / 2)),
     "ndtr": lambda x: (1 + sp.erf(x / sqrt(2))) / 2,
     "xlogy": lambda x, y: x * log(y),
     "xlog1py": lambda x, y: x * log(1 + y),

@@ -260,10 +260,10 @@ def operand(value: Any, operation: str) -> Node:
         value = value[()]
     if is_number(value):
         return constant(exact(value))
-    if isinstance(value, np.ndarray):
-        what = f"an array of numbers of shape {value.shape}"
-    else:
-        what = getattr(value, "words", f"a {type(value).__name__}")
+    if hasattr(value, "refusal"):
+        raise UnsupportedError(f"{operation} of {value.refusal}")
+    is_array = isinstance(value, np.ndarray)
+    what = f"an array of numbers of shape {value.shape}" if is_array else f"a {type(value).__name__}"
     raise UnsupportedError(f"{operation} mixes a symbolic array with {what}: declare it in shapes as an input")
 
 

@@ -20,11 +20,12 @@ import numpy as np
 
 from symgrad import array as beyond_numpy
 from symgrad.array.elementwise import SCIPY
-from symgrad.array.graph import current, size
-from symgrad.array.indexing import constant_array
+from symgrad.array.graph import current, operand, size
+from symgrad.array.indexing import constant_array, entrywise
 from symgrad.array.numpy_table import FUNCTIONS, name_of
 from symgrad.array.source_location import located
-from symgrad.array.symbolic import Symbolic, axis_of, positions, refuse
+from symgrad.array.symbolic import Symbolic, axis_of, plain, positions, refuse
+from symgrad.special_functions import digamma, trigamma
 
 
 def length(value: Any, /) -> Any:
@@ -122,7 +123,20 @@ def log_softmax(x: Any, axis: Any = None) -> Any:
     return x - beyond_numpy.logsumexp(x, axis, keepdims=True)
 
 
-SPECIAL: dict[str, Callable[..., Any]] = {"logsumexp": logsumexp, "softmax": softmax, "log_softmax": log_softmax}
+def polygamma(n: Any, x: Any) -> Any:
+    """``scipy.special.polygamma`` of order 0 or 1."""
+    if n not in (0, 1):
+        refuse("polygamma has a rule for the orders 0 (digamma) and 1 (trigamma)")
+    with located():
+        return Symbolic(entrywise("polygamma", (digamma, trigamma)[n], operand(plain(x), "polygamma")))
+
+
+SPECIAL: dict[str, Callable[..., Any]] = {
+    "logsumexp": logsumexp,
+    "softmax": softmax,
+    "log_softmax": log_softmax,
+    "polygamma": polygamma,
+}
 
 
 def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_diagonal: bool = False, **_: Any) -> Any:

@@ -20,6 +20,7 @@ from symgrad.array.elementwise import (
     masked,
     value_of,
 )
+from symgrad.array.flattened import Flat, of_flat, ravel, reshape
 from symgrad.array.graph import Kind, Node, in_order, is_number, operand, shown
 from symgrad.array.indexing import ARRANGEMENTS, GATHER, entrywise
 from symgrad.array.linear_algebra import LINEAR_ALGEBRA, PLACES, TRIANGLE, TRIANGLES
@@ -28,7 +29,7 @@ from symgrad.array.reductions import REDUCTIONS
 from symgrad.errors import UnsupportedError
 from symgrad.functions import where
 
-Handler = Callable[..., Node]
+Handler = Callable[..., Any]
 
 
 def name_of(function: Callable[..., Any]) -> str:
@@ -109,16 +110,15 @@ FUNCTIONS: dict[Callable[..., Any], Handler] = {
     np.where: _where,
     np.clip: _clip,
     np.nan_to_num: _finite,
+    np.ravel: ravel,
+    np.reshape: reshape,
 }
 
 # Functions without a meaning at symbolic shapes -> what to write instead.
 REFUSED: dict[str, str] = {
     name: reason
     for names, reason in (
-        ("reshape", "write x[:, None] for one more axis; otherwise keep the axes apart (declare X: N H E)"),
-        ("ravel", "sum over several axes at once instead, or write np.vdot(A, B)"),
         ("concatenate stack vstack hstack append", "give each part its own array, and add their contributions"),
-        ("prod", "write np.exp(np.sum(np.log(x))) of positive entries"),
         ("roll flip diff tile repeat", "multiply by an input that is the matrix of this rearrangement"),
         (
             "kron",
@@ -164,12 +164,14 @@ def refusal(name: str) -> str:
     return f"{name} has no rule{f'; use {near[0]} instead' if near else ''}"
 
 
-def call(function: Callable[..., Any], args: tuple[Any, ...], keywords: Mapping[str, Any]) -> Node:
+def call(function: Callable[..., Any], args: tuple[Any, ...], keywords: Mapping[str, Any]) -> Node | Flat:
     """Apply a NumPy function to symbolic arrays.
 
     Raises ``UnsupportedError`` for a function that is not in the table, and for arguments that it does not support.
     """
     name = name_of(function)
+    if any(isinstance(arg, Flat) for arg in args):
+        return of_flat(function, sign_of(function), args, keywords, call)
     handler = FUNCTIONS.get(function)
     if handler is None and isinstance(function, np.ufunc) and name in SCIPY:
         handler = _entrywise(function, SCIPY[name])
@@ -183,7 +185,8 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], keywords: Mapping[
     except TypeError as error:
         raise UnsupportedError(f"{name} with these arguments has no rule: {error}") from None
     check_dtypes(function, sign_of(function), bound.args)
-    return handler(*bound.args, **bound.kwargs)
+    result: Node | Flat = handler(*bound.args, **bound.kwargs)
+    return result
 
 
 # --- bool -----------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sympy import Expr, Mul, Sum, exp, log, sqrt
 
-from symgrad.array.elementwise import MASKED, distance_of, elementwise, masked, power_of
+from symgrad.array.elementwise import MASKED, distance_of, elementwise, masked, power_of, value_of
 from symgrad.array.graph import (
     Entries,
     Indices,
@@ -112,6 +112,21 @@ def var(a: Any, axis: Axes = None, *, ddof: int = 0, keepdims: bool = False) -> 
 def std(a: Any, axis: Axes = None, *, ddof: int = 0, keepdims: bool = False) -> Node:
     """The square root of the variance."""
     return elementwise("std", sqrt, var(a, axis, ddof=ddof, keepdims=keepdims), hint="sigma")
+
+
+def product(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
+    """The product of positive entries: the exponential of the sum of their logarithms.
+
+    Raises ``UnsupportedError`` for entries that are not known to be positive: the derivative is the product of the
+    others, which is not the whole product over the entry where that is 0.
+    """
+    node = operand(a, "prod")
+    if not value_of(node).is_positive:
+        raise UnsupportedError(
+            f"prod of {shown(node)} takes positive entries: declare them so in shapes, as in 'x: N positive', or write "
+            "np.exp(np.sum(np.log(x)))"
+        )
+    return elementwise("prod", exp, total(elementwise("log", log, node), axis, keepdims=keepdims))
 
 
 def largest(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
@@ -224,6 +239,7 @@ REDUCTIONS: dict[Callable[..., Any], Callable[..., Node]] = {
     np.mean: mean,
     np.var: var,
     np.std: std,
+    np.prod: product,
     np.max: largest,
     np.amax: largest,
     np.min: smallest,

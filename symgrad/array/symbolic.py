@@ -10,6 +10,7 @@ import numpy as np
 from sympy import Expr, S
 
 from symgrad.array.elementwise import value_of
+from symgrad.array.flattened import REFUSAL, Flat
 from symgrad.array.graph import Kind, Node, Trace, current, shown, size
 from symgrad.array.indexing import LabelIndex, Positions, subscript, take_along_axis
 from symgrad.array.linear_algebra import LINEAR_ALGEBRA, PLACES, places_of
@@ -40,7 +41,8 @@ def apply(function: Callable[..., Any], args: tuple[Any, ...], keywords: Mapping
     """Apply a NumPy function to symbolic arrays and numbers; errors point at the user's line."""
     with located():
         look(current())
-        return Symbolic(call(function, tuple(map(plain, args)), {k: plain(v) for k, v in keywords.items()}))
+        result = call(function, tuple(map(plain, args)), {k: plain(v) for k, v in keywords.items()})
+        return Flattened(result) if isinstance(result, Flat) else Symbolic(result)  # type: ignore[arg-type]
 
 
 def plain(value: Any) -> Any:
@@ -251,6 +253,28 @@ class Symbolic:
         """``ndarray.transpose``."""
         order = axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes
         return apply(np.transpose, (self, tuple(order) or None), {})
+
+
+class Flattened(Symbolic):
+    """A flattened array, for functions that reduce it to a number."""
+
+    __slots__ = ()
+    ndim = 1
+
+    def __repr__(self) -> str:
+        return "<flattened symbolic array>"
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """The number of entries."""
+        return (Symbolic(self.node.node).size,)  # type: ignore[attr-defined]
+
+    def length(self) -> Any:
+        """The number of entries."""
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> NoReturn:
+        refuse(f"a subscript of {REFUSAL}")
 
 
 class Labels(Symbolic):

@@ -98,7 +98,7 @@ def _range(X: Arrays, W: Arrays, V: Arrays, y: Arrays, a: Arrays) -> Arrays:
         (lambda X, W, V, y, a: X[0].sum(), ["entry 0 of X (N, D)", "an input of its own"], "X[0]"),
         (lambda X, W, V, y, a: np.cumprod(X).sum(), ["cumprod has no rule"], "np.cumprod(X)"),
         (lambda X, W, V, y, a: np.nansum(X), ["nansum has no rule; use sum instead"], "np.nansum(X)"),
-        (lambda X, W, V, y, a: X.reshape(-1).sum(), ["reshape has no rule", "x[:, None]"], "X.reshape(-1)"),
+        (lambda X, W, V, y, a: X.reshape(-1, 2).sum(), ["reshape has no rule", "x[:, None]"], "X.reshape(-1, 2)"),
         (lambda X, W, V, y, a: np.stack([X, X]).sum(), ["stack has no rule"], "np.stack([X, X])"),
         (
             lambda X, W, V, y, a: np.zeros(2 * len(X)).sum(),
