@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 
 import numpy as np
@@ -156,14 +157,15 @@ def nonnegative_inputs(program: Program) -> set[str]:
     return one_hot | {name for name, domain in domains(program).items() if domain.low == 0}
 
 
-def masks(program: Program) -> set[str]:
+@lru_cache(maxsize=64)
+def masks(program: Program) -> frozenset[str]:
     """The arrays whose entries are comparisons, or products of them: 0 or 1."""
     known = set[str]()
     for definition in program.ordered:
-        comparisons = dict.fromkeys(definition.rhs.atoms(step, equal, KroneckerDelta), S.One)
+        comparisons = dict.fromkeys(parts_of(definition.rhs, step, equal, KroneckerDelta), S.One)
         if is_indicator(definition.rhs) and array_names(definition.rhs.xreplace(comparisons)) <= known:
             known.add(definition.name)
-    return known
+    return frozenset(known)
 
 
 def inputs_at_most_one(program: Program) -> set[str]:

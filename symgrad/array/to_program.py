@@ -18,7 +18,7 @@ from symgrad.errors import ProgramError
 from symgrad.functions import clip, maximum, minimum, relu, root, where
 from symgrad.index_letters import fresh_letter, lettered
 from symgrad.matrix_functions import OF_MATRICES
-from symgrad.notation import Array, Axis, array_names, free_indices, indices_of, name_of, unfolded
+from symgrad.notation import Array, Axis, array_names, free_indices, indices_of, name_of, parts_of, unfolded
 from symgrad.piecewise import may_be_infinite
 
 
@@ -73,8 +73,9 @@ def classified(equations: Sequence[Definition]) -> tuple[Definition, ...]:
     """
     output = equations[-1].name
     hidden = _only_in_branches(equations)
+    matrices = {call.matrix for e in equations for call in parts_of(e.rhs, *OF_MATRICES)}
     return tuple(
-        Definition(e.entry, e.rhs, e.name == output or not (e.name in hidden or _is_short(e, equations)))
+        Definition(e.entry, e.rhs, e.name == output or not (e.name in hidden or _is_short(e, equations, matrices)))
         for e in equations
     )
 
@@ -93,10 +94,9 @@ def _only_in_branches(equations: Sequence[Definition]) -> set[str]:
     return hidden
 
 
-def _is_short(equation: Definition, equations: Sequence[Definition]) -> bool:
+def _is_short(equation: Definition, equations: Sequence[Definition], matrices: set[str]) -> bool:
     rhs = equation.rhs
-    matrices = {call.matrix for e in equations for call in e.rhs.atoms(*OF_MATRICES)}
-    if rhs.has(*OF_MATRICES) or equation.name in matrices:
+    if parts_of(rhs, *OF_MATRICES) or equation.name in matrices:
         return False  # the inverse of a matrix is not written in the entries of the matrix
     if (isinstance(rhs, Sum) and isinstance(rhs.function, exp)) or _is_combination(rhs):
         return True

@@ -231,7 +231,7 @@ def _delta_reason(before: sp.Expr, axis: str) -> tuple[str, tuple[str, ...]]:
 
 def _is_in_some_terms(expr: sp.Expr, index: Idx) -> bool:
     """Whether a sum over ``index`` has terms with a delta in it and terms without."""
-    for total in expr.atoms(sp.Sum):
+    for total in parts_of(expr, sp.Sum):
         if index in bound_indices(total):
             terms = sp.Add.make_args(multiplied_out(total.function))
             if len({any(index in delta.args for delta in deltas(term)) for term in terms}) > 1:
@@ -252,7 +252,7 @@ def cancelled(program: Program, before: sp.Expr, after: sp.Expr) -> tuple[Condit
 
 def lemma_used(expr: sp.Expr, name: str) -> str:
     """How the derivative of a determinant in an expression is found, in words; "" without one."""
-    calls = [call for call in expr.atoms(*OF_MATRICES) if call.matrix == name and not isinstance(call, inverse)]
+    calls = [call for call in parts_of(expr, *OF_MATRICES) if call.matrix == name and not isinstance(call, inverse)]
     return " with Jacobi's formula" if calls else ""
 
 

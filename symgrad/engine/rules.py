@@ -91,10 +91,10 @@ def solved(
     conditions = []
     for factor in sp.Mul.make_args(sp.fraction(solution)[1]):
         if not factor.is_number and not (factor.is_integer and factor.is_nonzero):  # the size of an axis is not 0
-            if not (reason := nonzero_because(program, factor)):
-                return None
             if not array_names(factor) <= array_names(lhs):
                 return None  # (r + y)/g for a function is not shorter, and inaccurate where g is tiny
+            if not (reason := nonzero_because(program, factor)):
+                return None
             conditions.append(Condition(factor, reason))
     return solution, tuple(conditions)
 

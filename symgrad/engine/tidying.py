@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import lru_cache
-from itertools import permutations
+from itertools import combinations, permutations
 
 import sympy as sp
 from sympy.core.basic import Basic
@@ -107,10 +108,12 @@ def _sums_joined(expr: sp.Add, weights: dict[str, int]) -> sp.Expr:
             key = rest / totals[0], totals[0].limits
             alike.setdefault(key, []).append(number * totals[0].function)
     for (rest, limits), bodies in alike.items():
+        if len(bodies) < 2:
+            continue
         body = min(_tidy_atoms(sp.Add(*bodies), weights), _factored(sp.Add(*bodies)), key=lambda e: cost(e, weights))
-        separate = sp.Add(*(rest * sp.Sum(part, *limits) for part in bodies))
         factors = [factor for factor in sp.Mul.make_args(body) if not is_count(factor)]
-        if len(factors) > 1 < len(bodies) and any(isinstance(factor, sp.Add) for factor in factors):
+        if len(factors) > 1 and any(isinstance(factor, sp.Add) for factor in factors):
+            separate = sp.Add(*(rest * sp.Sum(part, *limits) for part in bodies))
             expr = canonical(expr) - canonical(separate) + rest * sp.Sum(body, *limits)
     return expr
 
@@ -118,9 +121,27 @@ def _sums_joined(expr: sp.Add, weights: dict[str, int]) -> sp.Expr:
 def _factored(expr: sp.Expr) -> sp.Expr:
     """A sum as a product of polynomials in its atoms, if it is one and not too long."""
     names = _names_of_atoms(expr)
-    if len(names) > MOST_FACTORED or not is_multiplied_out_soon(expr):
+    plain = _with_symbols(expr, names)
+    if len(names) > MOST_FACTORED or not is_multiplied_out_soon(expr) or _is_irreducible(plain):
         return expr
-    return _signed(replaced(sp.factor(_with_symbols(expr, names)), {name: atom for atom, name in names.items()}))
+    return _signed(replaced(_factor(plain), {name: atom for atom, name in names.items()}))
+
+
+def _is_irreducible(expr: sp.Expr) -> bool:
+    """Whether a polynomial is recognised as one without factors, except for numbers.
+
+    If x and y occur in one term each, as in x a + y b + c, a factor without x divides a.  So y does not occur in it, and
+    it divides b too.  If a and b have no symbol in common, it is a number.
+    """
+    terms = [(term.free_symbols, set(sp.Mul.make_args(term))) for term in sp.Add.make_args(expr)]
+    occurring = Counter(symbol for symbols, _ in terms for symbol in symbols)
+    alone = [symbols for symbols, factors in terms if any(occurring[symbol] == 1 for symbol in symbols & factors)]
+    is_polynomial = all(power.exp.is_positive for power in expr.atoms(sp.Pow))
+    return is_polynomial and any(one.isdisjoint(other) for one, other in combinations(alone, 2))
+
+
+# Expressions of different arrays are often equal up to the names of their atoms, as in the steps of a recurrent network.
+_factor, _factor_terms, _cancel = map(lru_cache(maxsize=4096), (sp.factor, sp.factor_terms, sp.cancel))
 
 
 def _names_of_atoms(expr: sp.Expr) -> dict[Basic, sp.Symbol]:
@@ -134,20 +155,20 @@ def _tidy_atoms(expr: sp.Expr, weights: dict[str, int]) -> sp.Expr:
         return expr
     names = _names_of_atoms(expr)
     plain = _with_symbols(expr, names)
-    forms = [plain, sp.factor_terms(plain), _undivided(plain)]
+    forms = [plain, _factor_terms(plain), _undivided(plain)]
     halves = [sp.factor_terms(multiplied_out(replaced(plain, opposite))) for opposite in _opposite_steps(names)]
     forms += sorted(halves, key=lambda form: sum(len(bracket.args) for bracket in form.atoms(sp.Add)))
     if not is_multiplied_out_soon(plain):
         pass
     elif _has_quotient_of_sums(plain):
-        cancelled = sp.cancel(plain)
-        forms += [cancelled, sp.factor_terms(cancelled)]
+        cancelled = _cancel(plain)
+        forms += [cancelled, _factor_terms(cancelled)]
         if len(cancelled.free_symbols) <= MOST_FACTORED:
-            forms.append(sp.factor(cancelled))
+            forms.append(_factor(cancelled))
     else:
-        forms.append(sp.factor_terms(multiplied_out(plain)))
+        forms.append(_factor_terms(multiplied_out(plain)))
     back = {name: atom for atom, name in names.items()}
-    candidates = [_signed(_of_one_sign(replaced(form, back))) for form in forms]
+    candidates = [_signed(_of_one_sign(replaced(form, back))) for form in dict.fromkeys(forms)]
     return min(candidates, key=lambda form: (cost(form, weights), form.count(sp.KroneckerDelta)))
 
 
