@@ -69,7 +69,7 @@ def _at_kink(condition: Basic, size: absolute) -> int | None:
 
 def leaves_out(bracket: Basic) -> bool:
     """Whether a bracket is 1 - delta or delta - 1, where delta is a product of Kronecker deltas."""
-    rests = (1 - bracket, 1 + bracket) if isinstance(bracket, sp.Add) else ()
+    rests = (1 - bracket, 1 + bracket) if isinstance(bracket, sp.Add) and len(bracket.args) == 2 else ()
     return any(all(isinstance(factor, sp.KroneckerDelta) for factor in sp.Mul.make_args(rest)) for rest in rests)
 
 

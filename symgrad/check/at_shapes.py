@@ -55,17 +55,25 @@ class Comparison:
         self._instances: dict[Sizes, Instance] = {}
         self._truths: dict[tuple[object, ...], TrueValues | None] = {}
 
-    def compare(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...], roots: bool = False) -> System:
+    def compare(
+        self,
+        claim: Claim,
+        shape: Sizes,
+        assumed: tuple[Assumption, ...],
+        roots: bool = False,
+        is_witness: bool = False,
+    ) -> System:
         """The number system in which the line holds at a shape.  Raises ``Refuted``, ``Undefined``, ``OutsideField``.
 
-        With ``roots``, the sides must be equal in real arithmetic too: a prime field may choose another root.
+        With ``roots``, the sides must be equal in real arithmetic too: a prime field may choose another root.  With
+        ``is_witness``, a normal form must still prove the line, so no bound on its coefficients is needed.
         """
         equal_in_field = False
         with suppress(OutsideField, OutsideDomain):
             entry = differing_in(self._truth(shape, assumed, Field), claim)
             if entry is not None and is_represented(claim):
                 raise Refuted(shape, _failing(claim, shape, entry))
-            equal_in_field = entry is None and is_modest(claim.meaning, claim.after)
+            equal_in_field = entry is None and (is_witness or is_modest(claim.meaning, claim.after))
         if equal_in_field and not roots:
             return Field
         # The field does not know every relation between logarithms, so real arithmetic decides.

@@ -6,8 +6,8 @@ A line may use an assumption only if it cites the assumption, or rests on a line
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from sympy import Expr, Function, Indexed, Symbol
 from sympy.tensor.indexed import Idx
@@ -41,7 +41,7 @@ class Claim:
     """The claim ``meaning(subject) == after`` for all values of the indices ``letters``.
 
     ``after`` is in index notation; adjoints are entries of arrays.  ``allowed`` are the assumptions that the line may
-    use.
+    use.  Lines about one subject share its meaning in ``meanings``.
     """
 
     record: Record
@@ -50,11 +50,14 @@ class Claim:
     letters: tuple[Idx, ...]
     after: Expr
     allowed: tuple[Assumption, ...]
+    meanings: dict[IndexSubject, Expr] = field(compare=False)
 
-    @cached_property
+    @property
     def meaning(self) -> Expr:
         """The meaning of the subject in index notation; adjoints are entries of arrays."""
-        return meaning(self.record, self.subject)
+        if self.subject not in self.meanings:
+            self.meanings[self.subject] = meaning(self.record, self.subject)
+        return self.meanings[self.subject]
 
     @property
     def wrt(self) -> str | None:
@@ -77,6 +80,7 @@ def claims(record: Record) -> list[Line]:
     reader, notation = Entries(arrays_and_adjoints(record), record.program.axis), Notation(record)
     used: dict[object, tuple[Assumption, ...]] = {}
     conventions: dict[object, set[str]] = {}
+    meanings: dict[IndexSubject, Expr] = {}
     lines: list[Line] = []
     for position, step in enumerate(record.steps):
         if fault := notation.confusion or _misplaced(record, position) or notation.fault(step):
@@ -93,7 +97,7 @@ def claims(record: Record) -> list[Line]:
         used[step.number] = used[about] = allowed
         conventions[step.number] = conventions[about] = cited
         try:
-            claim = _claim(record, step, step.subject, allowed, reader)
+            claim = _claim(record, step, step.subject, allowed, reader, meanings)
             if fault := notation.fault_of(claim.after) or foreign(record.program, cited):
                 lines.append(_wrong(step, fault))
             elif missing := conventions_needed(record.program, claim.subject) - cited:
@@ -149,7 +153,14 @@ def _wrong(step: Step, why: str) -> Mark:
     return Mark(step.number, Level.WRONG, why)
 
 
-def _claim(record: Record, step: Step, subject: Subject, allowed: tuple[Assumption, ...], reader: Entries) -> Claim:
+def _claim(
+    record: Record,
+    step: Step,
+    subject: Subject,
+    allowed: tuple[Assumption, ...],
+    reader: Entries,
+    meanings: dict[IndexSubject, Expr],
+) -> Claim:
     read = in_indices(subject)
     letters, after = letters_of(read), step.after
     if isinstance(subject, (MatrixValue, MatrixTotal)):
@@ -158,7 +169,7 @@ def _claim(record: Record, step: Step, subject: Subject, allowed: tuple[Assumpti
         raise AxisMismatch(f"a matrix stands where an entry is expected: {after}")
     if loose := free_indices(after) - set(letters):
         raise AxisMismatch(f"the index {min(map(str, loose))} is free in the line but not in its subject")
-    return Claim(record, step, read, letters, after, allowed)
+    return Claim(record, step, read, letters, after, allowed, meanings)
 
 
 def is_definition(claim: Claim) -> bool:

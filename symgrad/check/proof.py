@@ -126,7 +126,7 @@ class Prover:
         subsets = [some for count in range(len(claim.allowed) + 1) for some in combinations(claim.allowed, count)]
         for assumed in dict.fromkeys([*subsets, (*claim.allowed, *missing)]):
             try:
-                self._comparison.compare(claim, shape, assumed)
+                self._comparison.compare(claim, shape, assumed, is_witness=True)
             except (Refuted, Undefined) as failure:
                 failures.append(failure)
                 continue

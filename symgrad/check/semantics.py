@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from sympy import Add, Derivative, Expr, Indexed, Mul, Sum, Symbol, sympify
+from sympy import Add, Derivative, Expr, Function, Indexed, Mul, Pow, Sum, Symbol, sympify
 
 from symgrad.check.normal_form.atoms import RESERVED, NoNormalForm
 from symgrad.equations import Definition
@@ -89,22 +89,29 @@ def _differentiated(program: Program, subject: Differentiated) -> Expr:
     return Sum(matrix[i, k] * partial(program, subject.of.base[k, j], subject.wrt), k)
 
 
-@lru_cache(maxsize=1024)
 def partial(program: Program, of: Expr, wrt: Expr) -> Expr:
     """The derivative of an expression, or of the definition of a node's entry, with abbreviations substituted."""
-    sizes = enumerate(map(axis_size, indices_of(wrt)))
-    fresh = tuple(index_over(f"{RESERVED}w{i}", size) for i, size in sizes)  # no line uses these letters
+    rows = [*dict.fromkeys([*indices_of(of), *sorted(free_indices(of), key=str)])]
+    letters = [*rows, *indices_of(wrt)]
+    fresh = [index_over(f"{RESERVED}w{i}", axis_size(index)) for i, index in enumerate(letters)]  # in no line
+    entry = wrt.base[tuple(fresh[len(rows) :])] if isinstance(wrt, Indexed) else wrt
+    derivative = _partial(program, renamed(of, dict(zip(rows, fresh, strict=False))), entry)
+    return renamed(derivative, dict(zip(fresh, letters, strict=True)))
+
+
+@lru_cache(maxsize=1024)
+def _partial(program: Program, of: Expr, wrt: Expr) -> Expr:
+    """``partial`` in letters that no line uses, so that lines in other letters share it."""
     if isinstance(of, (Indexed, Symbol)) and name_of(of) in program.definitions:
         of = instance(program.definitions[name_of(of)], of)
-    expr = freshen(write_out(of, program, abbreviations(program) - {name_of(wrt)}), fresh)
-    derivative = _derivative(expr, wrt.base[fresh] if isinstance(wrt, Indexed) else wrt)
-    return renamed(derivative, dict(zip(fresh, indices_of(wrt), strict=True)))
+    expr = freshen(write_out(of, program, abbreviations(program) - {name_of(wrt)}), indices_of(wrt))
+    return _derivative(expr, wrt)
 
 
 def _derivative(of: Expr, wrt: Expr) -> Expr:
     """The derivative with respect to an entry whose indices do not occur in the expression, which binds none twice.
 
-    Sums are differentiated term by term, and constant factors split off; SymPy differentiates the rest.
+    This module has the rules for sums, products, powers and composition; SymPy differentiates single functions.
     """
     name = name_of(wrt)
     if name not in array_names(of):
@@ -120,6 +127,13 @@ def _derivative(of: Expr, wrt: Expr) -> Expr:
         if constant:
             rest = Mul(*(factor for factor in of.args if name in array_names(factor)))
             return Mul(*constant, _derivative(rest, wrt))
+        others = ((factor, Mul(*of.args[:place], *of.args[place + 1 :])) for place, factor in enumerate(of.args))
+        return Add(*(_derivative(factor, wrt) * rest for factor, rest in others))
+    if isinstance(of, Pow) and of.exp.is_number:
+        return of.exp * of.base ** (of.exp - 1) * _derivative(of.base, wrt)
+    if isinstance(of, Function) and len(of.args) == 1 and not isinstance(of.args[0], (Indexed, Symbol)):
+        inside = Symbol(f"{RESERVED}x", real=True)
+        return replaced(sympy_derivative(of.func(inside), inside), {inside: of.args[0]}) * _derivative(of.args[0], wrt)
     if calls := sorted((call for call in of.atoms(*OF_MATRICES) if name in array_names(call)), key=str):
         marks = {call: Symbol(f"{RESERVED}{number}", real=True) for number, call in enumerate(calls)}
         outer = replaced(of, marks)

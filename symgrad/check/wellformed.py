@@ -31,6 +31,7 @@ class Notation:
         self.confusion = _confusion(record)
         self._inverses = {d.name for d in program.ordered if isinstance(d.rhs, inverse)}
         arrays = [*program.inputs, *(adjoint_array(record, name) for name in program.arrays)]
+        self._faults: dict[Basic, str | None] = {}
         self._axes = {name: axis.size for name, axis in program.axis.items()}
         self._bases: dict[str, tuple[Basic, tuple[str, ...]]] = {
             array.name: (array.base, tuple(axis.name for axis in array.axes)) for array in arrays
@@ -90,6 +91,11 @@ class Notation:
 
     def fault_of(self, expr: Basic) -> str | None:
         """What is wrong with the notation of an expression, or None."""
+        if expr not in self._faults:
+            self._faults[expr] = self._fault_of(expr)
+        return self._faults[expr]
+
+    def _fault_of(self, expr: Basic) -> str | None:
         if isinstance(expr, (Indexed, Symbol)) and not isinstance(expr, Idx):
             return self._entry(expr)
         if isinstance(expr, KroneckerDelta):

@@ -153,7 +153,7 @@ def _with_symmetry(writer: Writer, subject: Total, value: Expr) -> Expr:
         shorter, definition = turned(value, name, order), program.definitions.get(name)
         is_inverse = definition is not None and isinstance(definition.rhs, inverse)
         shorter = in_chains(oriented(shorter, name, order), name, order) if is_inverse else shorter
-        if shorter.count_ops() >= value.count_ops() + is_inverse:
+        if (shorter == value and not is_inverse) or shorter.count_ops() >= value.count_ops() + is_inverse:
             continue
         adjoints = () if definition else (writer.closed[nodes[used]] for used in _within(name, closed))
         cites = [writer.origins[name]] if definition else [writer.results[Total(form.entry)] for form in adjoints]

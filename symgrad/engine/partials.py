@@ -232,7 +232,7 @@ def _delta_reason(before: sp.Expr, axis: str) -> tuple[str, tuple[str, ...]]:
 def _is_in_some_terms(expr: sp.Expr, index: Idx) -> bool:
     """Whether a sum over ``index`` has terms with a delta in it and terms without."""
     for total in parts_of(expr, sp.Sum):
-        if index in bound_indices(total):
+        if index in bound_indices(total) and parts_of(total, sp.KroneckerDelta):
             terms = sp.Add.make_args(multiplied_out(total.function))
             if len({any(index in delta.args for delta in deltas(term)) for term in terms}) > 1:
                 return True

@@ -13,7 +13,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.canonical import canonical
 from symgrad.engine.summation import is_multiplied_out_soon, multiplied_out, ordered_sums
 from symgrad.functions import reciprocal, root, step
-from symgrad.notation import bound_indices, height, replaced, sum_over
+from symgrad.notation import bound_indices, height, parts_of, replaced, sum_over
 from symgrad.piecewise import leaves_out
 
 
@@ -57,7 +57,7 @@ def cost(expr: Basic, weights: dict[str, int]) -> int:
 @lru_cache(maxsize=4096)
 def is_count(expr: sp.Expr) -> bool:
     """Whether ``expr`` contains only numbers and sizes of axes."""
-    return expr.is_number or (not expr.has(Idx) and all(s.is_integer for s in expr.free_symbols))
+    return not parts_of(expr, Idx) and (expr.is_number or all(s.is_integer for s in expr.free_symbols))
 
 
 def tidy(expr: sp.Expr, weights: dict[str, int]) -> sp.Expr:
@@ -130,8 +130,8 @@ def _factored(expr: sp.Expr) -> sp.Expr:
 def _is_irreducible(expr: sp.Expr) -> bool:
     """Whether a polynomial is recognised as one without factors, except for numbers.
 
-    If x and y occur in one term each, as in x a + y b + c, a factor without x divides a.  So y does not occur in it, and
-    it divides b too.  If a and b have no symbol in common, it is a number.
+    If x and y occur in one term each, as in x a + y b + c, a factor without x divides a.  So y does not occur in it,
+    and it divides b too.  If a and b have no symbol in common, it is a number.
     """
     terms = [(term.free_symbols, set(sp.Mul.make_args(term))) for term in sp.Add.make_args(expr)]
     occurring = Counter(symbol for symbols, _ in terms for symbol in symbols)
@@ -140,7 +140,7 @@ def _is_irreducible(expr: sp.Expr) -> bool:
     return is_polynomial and any(one.isdisjoint(other) for one, other in combinations(alone, 2))
 
 
-# Expressions of different arrays are often equal up to the names of their atoms, as in the steps of a recurrent network.
+# Expressions of different arrays are often equal up to the names of their atoms, as in the steps of a recurrence.
 _factor, _factor_terms, _cancel = map(lru_cache(maxsize=4096), (sp.factor, sp.factor_terms, sp.cancel))
 
 
@@ -217,7 +217,8 @@ def _atoms(expr: sp.Expr) -> set[sp.Expr]:
     rational = isinstance(expr, (sp.Add, sp.Mul)) or (isinstance(expr, sp.Pow) and expr.exp.is_Integer)
     if rational:
         return set().union(*(_atoms(arg) for arg in expr.args))
-    return set() if isinstance(expr, sp.Symbol) or expr.is_number else {expr}
+    is_number = not isinstance(expr, (sp.Indexed, sp.Sum)) and expr.is_number  # SymPy looks for free symbols in sums
+    return set() if isinstance(expr, sp.Symbol) or is_number else {expr}
 
 
 def _with_symbols(expr: sp.Expr, names: dict[Basic, sp.Symbol]) -> sp.Expr:

@@ -264,6 +264,16 @@ def test_a_fraction_of_very_many_atoms_is_not_factored(monkeypatch: pytest.Monke
     assert [len(expr.free_symbols) for expr in factored] == [tidying.MOST_FACTORED]
 
 
+def test_what_is_irreducible_is_not_factored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tidying, "_factor", lambda expr: pytest.fail(f"{expr} is factored"))
+    a, b, c, d, e = (Array(f"t{place}", (N,))[n] for place in range(5))
+    for polynomial in (a * b + c * d, a * b * (1 - e**2) + c * d + e, a * u + c * d):
+        assert tidying._factored(polynomial) == polynomial
+    for polynomial in (a * b + b * c, a * u + b * u, a * b + c / d, a**2 - b**2):
+        with pytest.raises(pytest.fail.Exception):
+            tidying._factored(polynomial)
+
+
 def test_opposite_steps_are_one_step() -> None:
     derivation = symgrad.derive("quantile")
     (step,) = (step for step in derivation.steps if step.reason == "H(−x) is 1 − H(x)")

@@ -121,10 +121,10 @@ class Normaliser:
         if isinstance(expr, sp.log) and len(expr.args) == 1:
             return through(self(expr.args[0]), log_of)
         if isinstance(expr, sp.Sum):
-            fresh = {index_text(i): fresh_index(index_text(i)) for i in bound_indices(expr)}
-            if len(fresh) < len(expr.limits):
+            bound = [*map(index_text, bound_indices(expr))]  # sums inside have canonical letters
+            if len({*bound}) < len(bound):
                 raise NoNormalForm(f"an index is bound twice: {expr}")
-            return sums.over(algebra.rename(self(expr.function), fresh), list(fresh.values()))
+            return sums.over(self(expr.function), bound)
         if isinstance(expr, sp.KroneckerDelta):
             return single(Delta(*map(index_text, expr.args)))
         if isinstance(expr, position_of):

@@ -124,13 +124,16 @@ class Instance:
             self._definitions[key] = self.entry(definition.rhs, values)
         return self._definitions[key]
 
-    def derivative(self, of: Expr, values: Mapping[Idx, int], wrt: Symbol) -> Expr:
-        """The derivative of an expression, or of the definition of a node's entry, with respect to a symbol."""
+    def differentiated(self, of: Expr, values: Mapping[Idx, int]) -> Expr:
+        """An expression, or the definition of a node's entry, at given values of its indices."""
         definition = self.program.definitions.get(name_of(of)) if isinstance(of, (Indexed, Symbol)) else None
         if definition is None:
-            return self._slope(self.entry(of, values), wrt)
-        position = tuple(values[i] for i in indices_of(of))
-        return self._slope(self.definition(definition, position), wrt)
+            return self.entry(of, values)
+        return self.definition(definition, tuple(values[i] for i in indices_of(of)))
+
+    def derivative(self, of: Expr, values: Mapping[Idx, int], wrt: Symbol) -> Expr:
+        """The derivative of an expression, or of the definition of a node's entry, with respect to a symbol."""
+        return self.slopes(self.differentiated(of, values)).get(wrt, Integer(0))
 
     def partial(self, subject: Partial, values: Mapping[Idx, int]) -> Expr:
         """The meaning of a partial derivative, or of a matrix times the derivative of its inverse, at given indices."""
@@ -139,17 +142,16 @@ class Instance:
             return self.derivative(subject.of, values, wrt)
         definition = self.program.definitions[name_of(subject.of)]
         row, column = (values[i] for i in subject.of.indices)
-        terms = (
-            self._entry_at(definition.rhs.matrix, (row, k)) * self._slope(self.definition(definition, (k, column)), wrt)
-            for k in range(self.sizes[axis_name(subject.of.indices[0])])
-        )
-        return Add(*terms)
+        inner = range(self.sizes[axis_name(subject.of.indices[0])])
+        changes = (self.slopes(self.definition(definition, (k, column))).get(wrt, Integer(0)) for k in inner)
+        matrix = (self._entry_at(definition.rhs.matrix, (row, k)) for k in inner)
+        return Add(*(a * slope for a, slope in zip(matrix, changes, strict=True)))
 
-    def _slope(self, expr: Expr, wrt: Symbol) -> Expr:
-        """The derivative of a scalar expression with respect to a symbol; all of them are computed at once."""
+    def slopes(self, expr: Expr) -> dict[Symbol, Expr]:
+        """The derivatives of a scalar expression with respect to the symbols in it, cached."""
         if expr not in self._slopes:
             self._slopes[expr] = slopes(expr)
-        return self._slopes[expr].get(wrt, Integer(0))
+        return self._slopes[expr]
 
     def fixed_by(self, assumption: Assumption, symbol: Symbol) -> Expr | None:
         """The value of an entry in other entries, if an assumption determines it, else None.
@@ -166,15 +168,19 @@ class Instance:
             return None
         return self.entry(assumption.rhs - assumption.lhs, values) + symbol
 
-    def node_derivatives(self, definition: Definition, wrt: Symbol) -> Iterator[tuple[Position, Expr]]:
-        """The positions of the entries of a node that depend on a symbol, with their derivatives."""
+    def dependents(self, definition: Definition, wrt: Symbol) -> Iterator[tuple[Position, Expr]]:
+        """The positions of the entries of a node that depend on a symbol, with their definitions."""
         if definition.name not in self._dependents:
             dependents = self._dependents.setdefault(definition.name, {})
             for position in self.positions(definition.indices):
                 for symbol in self.definition(definition, position).free_symbols:
                     dependents.setdefault(symbol, []).append(position)
         for position in self._dependents[definition.name].get(wrt, ()):
-            yield position, self._slope(self.definition(definition, position), wrt)
+            yield position, self.definition(definition, position)
+
+    def node_derivatives(self, definition: Definition, wrt: Symbol) -> Iterator[tuple[Position, Expr]]:
+        """The positions of the entries of a node that depend on a symbol, with their derivatives."""
+        return ((at, self.slopes(expr).get(wrt, Integer(0))) for at, expr in self.dependents(definition, wrt))
 
 
 def slopes(expr: Expr) -> dict[Symbol, Expr]:
@@ -192,13 +198,13 @@ def slopes(expr: Expr) -> dict[Symbol, Expr]:
     terms: dict[Symbol, list[Expr]] = {}
     for position, arg in enumerate(expr.args):
         if inner := slopes(arg):
-            outer = _outer_slope(expr, position)
+            outer = outer_slope(expr, position)
             for symbol, slope in inner.items():
                 terms.setdefault(symbol, []).append(Mul(*outer, slope))
     return {symbol: Add(*parts) for symbol, parts in terms.items()}
 
 
-def _outer_slope(expr: Expr, position: int) -> Sequence[Expr]:
+def outer_slope(expr: Expr, position: int) -> Sequence[Expr]:
     """The factors of the derivative of an expression with respect to one of its arguments."""
     if isinstance(expr, Add):
         return ()

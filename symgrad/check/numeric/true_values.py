@@ -20,11 +20,12 @@ from symgrad.check.assumptions import Entries, OneHot, constraints
 from symgrad.check.numeric.evaluate import Evaluator, at_position
 from symgrad.check.numeric.fields import Array, Field, NumberSystem, OutsideDomain, OutsideField, Reals, is_missing
 from symgrad.check.numeric.instantiation import Instance
+from symgrad.check.numeric.reverse_mode import gradient
 from symgrad.check.semantics import IndexSubject, adjoint_names, consumers
 from symgrad.equations import Assumption, Domain
-from symgrad.notation import array_names, axis_name, free_indices, name_of
+from symgrad.notation import array_names, axis_name, free_indices, indices_of, name_of
 from symgrad.program import Program
-from symgrad.steps import Partial, Record, Value
+from symgrad.steps import Differentiated, Partial, Record, Value
 
 ATTEMPTS = 60
 """The number of random inputs that are tried before a program counts as undefined in a number system."""
@@ -62,6 +63,7 @@ class TrueValues:
         self._record = record
         self._instance = instance
         self._adjoints: dict[str, Array] = {}
+        self._gradients: dict[Expr, Mapping[Symbol, Array | Expr]] = {}
         self._meanings: dict[tuple[IndexSubject, tuple[Idx, ...]], Array] = {}
         self._nodes = adjoint_names(record)
         levels = 1 + exponential_depth(record.program)
@@ -117,10 +119,10 @@ class TrueValues:
     def _meaning(self, subject: IndexSubject, letters: tuple[Idx, ...]) -> Array:
         if isinstance(subject, Value):
             return self.values(subject.expr, letters)
+        if isinstance(subject, Differentiated):
+            return self._over(letters, lambda position: self._differentiated(subject, letters, position))
         if isinstance(subject, Partial):
-            return self._over(
-                letters, lambda position: self._partial(subject, dict(zip(letters, position, strict=True)))
-            )
+            return self._partial(subject, letters)
         positions = [letters.index(i) for i in subject.wrt.indices] if subject.wrt.is_Indexed else []
         adjoint = self.adjoint(name_of(subject.wrt))
         return self._over(letters, lambda position: at_position(adjoint, tuple(position[p] for p in positions)))
@@ -144,15 +146,45 @@ class TrueValues:
         result = numbers.constant(Integer(0))
         for definition in consumers(program, name):
             outer = self.adjoint(definition.name)
-            for at, derivative in self._instance.node_derivatives(definition, wrt):
-                inner = self.evaluator.over(derivative, ())
+            for at, expr in self._instance.dependents(definition, wrt):
+                inner = self._slope(expr, wrt)
                 levels = min(len(inner), len(result), len(outer))
                 weighted = at_position(outer, at)[:levels] * inner[:levels]
                 result = numbers.reduce(result[:levels] + weighted)
         return result
 
-    def _partial(self, subject: Partial, values: Mapping[Idx, int]) -> Array:
+    def _partial(self, subject: Partial, letters: tuple[Idx, ...]) -> Array:
+        """The derivatives of entries with respect to the entries in them; all others are 0."""
+        name, columns = name_of(subject.wrt), indices_of(subject.wrt)
+        rows = tuple(i for i in letters if i in free_indices(subject.of))
+        entries: dict[tuple[int, ...], Array] = {}
+        for position in self._instance.positions(rows):
+            row = dict(zip(rows, position, strict=True))
+            expr = self._instance.differentiated(subject.of, row)
+            for symbol in self._slopes(expr):
+                array, place = self._instance.scalars[symbol]
+                at = dict(zip(columns, place, strict=False)) | row
+                if array == name and tuple(at[i] for i in columns) == place:
+                    entries[tuple(at[i] for i in letters)] = self._slope(expr, symbol)
+        zero = self.evaluator.numbers.constant(Integer(0))
+        return self._over(letters, lambda position: entries.get(position, zero))
+
+    def _differentiated(self, subject: Differentiated, letters: tuple[Idx, ...], position: tuple[int, ...]) -> Array:
+        """An entry of a matrix times the derivative of its inverse."""
+        values = dict(zip(letters, position, strict=True))
         return self.evaluator.over(self._instance.partial(subject, values), ())
+
+    def _slope(self, expr: Expr, wrt: Symbol) -> Array:
+        """The derivative of a scalar expression with respect to a symbol."""
+        slope = self._slopes(expr).get(wrt, Integer(0))
+        return slope if isinstance(slope, np.ndarray) else self.evaluator.over(slope, ())
+
+    def _slopes(self, expr: Expr) -> Mapping[Symbol, Array | Expr]:
+        """The derivatives with respect to the symbols in a scalar expression, cached: as numbers if all have values."""
+        if expr not in self._gradients:
+            numbers = gradient(expr, self.evaluator)
+            self._gradients[expr] = self._instance.slopes(expr) if numbers is None else numbers
+        return self._gradients[expr]
 
     def _over(self, letters: tuple[Idx, ...], value: Callable[[tuple[int, ...]], Array]) -> Array:
         """An array from its entries."""
