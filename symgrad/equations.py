@@ -11,10 +11,11 @@ from sympy import Expr, Float, I, Indexed, KroneckerDelta, Mul, Pow, Rational, S
 from sympy.tensor.indexed import Idx
 
 from symgrad.errors import ProgramError
-from symgrad.functions import absolute, clip, real
+from symgrad.functions import absolute, clip, real, step
 from symgrad.index_letters import fresh_letter
 from symgrad.names import Legible
 from symgrad.notation import Array, array_names, entries, indices_of, name_of, parts_of, renamed
+from symgrad.special_functions import position_of
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class Assumption(Legible):
     @property
     def is_understood(self) -> bool:
         """Whether the prover supports an equation of this form."""
-        return self.is_sum or self.is_symmetry or self.is_one_hot or self.domain is not None
+        return self.is_sum or self.is_structure or self.is_one_hot or self.domain is not None
 
     @property
     def is_sum(self) -> bool:
@@ -159,6 +160,32 @@ class Assumption(Legible):
         left, right = self.lhs, self.rhs
         swapped = isinstance(left, Indexed) and isinstance(right, Indexed) and left.indices == right.indices[::-1]
         return bool(swapped and left.base == right.base and len(left.indices) == len(set(left.indices)) == 2)
+
+    @property
+    def mask(self) -> Expr | None:
+        """The expression m if it is ``a[i, j] = m a[i, j]``, where m is 0 or 1 by the positions of i and j; or None."""
+        left = self.lhs
+        if not isinstance(left, Indexed) or len(left.indices) != 2 or len(set(left.indices)) == 1:
+            return None
+        mask = self.rhs / left
+        return mask if isinstance(mask, (KroneckerDelta, step)) and not array_names(mask) else None
+
+    @property
+    def is_orthogonality(self) -> bool:
+        """Whether it is ``Sum(q[k, i] q[k, j], k) = delta(i, j)`` for a square matrix q."""
+        left, right = self.lhs, self.rhs
+        if not isinstance(right, KroneckerDelta) or not isinstance(left, Sum) or len(left.limits) != 1:
+            return False
+        entries, k = Mul.make_args(left.function), left.limits[0][0]
+        are_entries = len(entries) == 2 and all(isinstance(e, Indexed) and len(e.indices) == 2 for e in entries)
+        if not are_entries or entries[0].base != entries[1].base or len({i.upper for i in (k, *right.args[:2])}) > 1:
+            return False
+        return {e.indices for e in entries} == {(k, i) for i in right.args[:2]} and k not in right.args
+
+    @property
+    def is_structure(self) -> bool:
+        """Whether it ties the entries of a matrix, so that a derivative that moves one entry alone leaves it."""
+        return self.is_symmetry or self.is_orthogonality or self.mask is not None
 
     @property
     def domain(self) -> Domain | None:
@@ -224,11 +251,47 @@ def symmetric(array: Array, key: str, is_definite: bool = False) -> Assumption:
 
     Raises ``ProgramError`` unless its two axes are the same.
     """
-    if len(array.axes) != 2 or array.axes[0] != array.axes[1]:
-        raise ProgramError(f"{array.name} cannot be symmetric: its two axes must be the same")
-    i, j = _letters(array)
+    i, j = _square_letters(array, "symmetric")
     words = f"{array.name} is symmetric{' and positive definite' * is_definite}"
     return Assumption(key, words, array[i, j], array[j, i], is_definite)
+
+
+def diagonal(array: Array, key: str) -> Assumption:
+    """The assumption that a square matrix is 0 off its diagonal.  Raises ``ProgramError`` for another array."""
+    i, j = _square_letters(array, "diagonal")
+    return Assumption(key, f"{array.name} is diagonal", array[i, j], KroneckerDelta(i, j) * array[i, j])
+
+
+def lower(array: Array, key: str) -> Assumption:
+    """The assumption that a square matrix is 0 above its diagonal.  Raises ``ProgramError`` for another array."""
+    i, j = _square_letters(array, "lower triangular")
+    mask = step(position_of(i) - position_of(j), 1)
+    return Assumption(key, f"{array.name} is lower triangular", array[i, j], mask * array[i, j])
+
+
+def orthogonal(array: Array, key: str) -> Assumption:
+    """The assumption that a square matrix times its transpose is the identity.
+
+    Raises ``ProgramError`` for another array.
+    """
+    i, j = _square_letters(array, "orthogonal")
+    k = fresh_letter(array.axes[0], {i.name, j.name}, bound=True)
+    product = Sum(array[k, i] * array[k, j], k)
+    return Assumption(key, f"{array.name} is orthogonal", product, KroneckerDelta(i, j))
+
+
+TIES: Mapping[str, Callable[[Array, str], Assumption]] = {
+    "diagonal": diagonal,
+    "lower": lower,
+    "orthogonal": orthogonal,
+}
+"""Assumptions that exclude others about the same matrix, by the word that declares them in ``shapes``."""
+
+
+def _square_letters(array: Array, word: str) -> list[Idx]:
+    if len(array.axes) != 2 or array.axes[0] != array.axes[1]:
+        raise ProgramError(f"{array.name} cannot be {word}: its two axes must be the same")
+    return _letters(array)
 
 
 def _row_letters(array: Array) -> list[Idx]:

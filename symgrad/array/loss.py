@@ -20,7 +20,7 @@ from symgrad.array.source_location import Location, defined_at, with_location
 from symgrad.array.symbolic import Labels, Symbolic
 from symgrad.array.to_program import lower
 from symgrad.array.tracer import run
-from symgrad.equations import DOMAINS, Assumption, in_domain, one_hot, rows_sum_to_one, symmetric
+from symgrad.equations import DOMAINS, TIES, Assumption, in_domain, one_hot, rows_sum_to_one, symmetric
 from symgrad.errors import InputError, ProgramError, SymgradError, nested
 from symgrad.names import in_english, printed_name, same_look
 from symgrad.notation import Array
@@ -236,6 +236,7 @@ def _assumptions(shapes: Sequence[Shape], arrays: Mapping[str, Array]) -> tuple[
             assumptions.append(rows_sum_to_one(array, key))
         if "positive-definite" in shape.words:
             assumptions.append(symmetric(array, key, is_definite=True))
+        assumptions += [tie(array, key) for word, tie in TIES.items() if word in shape.words]
         if "symmetric" in shape.words:
             assumptions.append(symmetric(array, f"{key}{'b' * both}"))
     return tuple(assumptions)
@@ -263,9 +264,10 @@ def loss(
     r"""Declare a function as a loss: ``@symgrad.loss(shapes="X: N D, W: D C, b: C, Y: N C", wrt="W b")``.
 
     ``shapes`` gives the axes of each input, or ``scalar``.  Words may follow: ``positive``, ``symmetric``,
-    ``positive-definite`` (and symmetric), ``one-hot``, ``distribution`` (rows that sum to one), or a domain: ``binary``
-    (0 or 1), ``sign`` (-1 or 1), ``probability``, ``nonnegative`` or ``count``.  ``y: N labels of C`` declares integer
-    labels.  Parameters that are not in ``shapes`` are ordinary values.  ``wrt`` names the inputs to differentiate with
+    ``positive-definite`` (and symmetric), ``diagonal``, ``lower`` (triangular), ``orthogonal``, ``one-hot``,
+    ``distribution`` (rows that sum to one), or a domain: ``binary`` (0 or 1), ``sign`` (-1 or 1), ``probability``,
+    ``nonnegative`` or ``count``.  ``y: N labels of C`` declares integer labels.  Parameters that are not in ``shapes``
+    are ordinary values.  ``wrt`` names the inputs to differentiate with
     respect to; default: all except labels.
     ``name`` and ``summary`` default to the function's name and the first line of its docstring.  ``facts`` are
     statements about the gradient, which are proved with the derivation: equations in the loss's names, with ``dZ`` for

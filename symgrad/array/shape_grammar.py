@@ -8,7 +8,7 @@ from keyword import iskeyword
 from string import ascii_lowercase
 from types import MappingProxyType
 
-from symgrad.equations import DOMAINS
+from symgrad.equations import DOMAINS, TIES
 from symgrad.errors import InputError
 from symgrad.names import in_english
 from symgrad.notation import Array, Axis
@@ -23,12 +23,12 @@ MEANINGS = {
     "B": "batch",
 }
 BATCH = {"N", "B"}  # they count the rows of a batch only if they are the first axis of every array that has them
-ASSUMPTIONS = {"symmetric", "positive-definite", "one-hot", "distribution", *DOMAINS}
+ASSUMPTIONS = {"symmetric", "positive-definite", *TIES, "one-hot", "distribution", *DOMAINS}
 LETTERS = 3  # the least number of index letters for each axis
 MOST_LETTERS = 2_000  # in ``shapes``
 MOST_IN_NAME = 60  # letters
 MOST_AXES = 32  # the limit of NumPy 1
-WORDS = ("positive", "symmetric", "positive-definite", "one-hot", "distribution", *DOMAINS)
+WORDS = ("positive", "symmetric", "positive-definite", *TIES, "one-hot", "distribution", *DOMAINS)
 
 
 @dataclass(frozen=True)
@@ -147,10 +147,15 @@ def _parse_one(part: str) -> Shape:
 
 def _check_words(part: str, array: Array, words: set[str]) -> None:
     rank = len(array.axes)
-    if words & {"symmetric", "positive-definite"} and (rank != 2 or array.axes[0] != array.axes[1]):
-        raise InputError(f"shapes: {part!r}: only a square matrix can be symmetric, such as 'A: D D symmetric'")
+    for word in (
+        words & {"symmetric", "positive-definite", *TIES} if rank != 2 or array.axes[0] != array.axes[1] else ()
+    ):
+        adjective = word.replace("positive-definite", "symmetric")
+        raise InputError(f"shapes: {part!r}: only a square matrix can be {adjective}, such as 'A: D D {adjective}'")
     if "positive-definite" in words and len(words) > 1:
         raise InputError(f"shapes: {part!r}: a positive definite matrix is symmetric; leave other words out")
+    for word in words & TIES.keys() if len(words) > 1 else ():
+        raise InputError(f"shapes: {part!r}: {word} cannot be combined with other words")
     for word in words & {"one-hot", "distribution"}:
         if rank < (2 if word == "one-hot" else 1):
             raise InputError(f"shapes: {part!r}: {word} describes rows, so it needs two axes, as in 'Y: N C {word}'")

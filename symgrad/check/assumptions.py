@@ -1,9 +1,10 @@
 """Assumptions about inputs, as the checker uses them.
 
-*Lemma.*  For an assumption about a sum of entries, or symmetry, there is a projection: an expression in free entries
-that maps all arrays onto the arrays that satisfy the assumption, and does not change these.  So a line is true for all
-arrays that satisfy the assumption if, after the substitution, it is true for all arrays.  One-hot rows and domains are
-not the image of such a substitution; their entries obey relations (``normal_form.sums``), and take chosen values.
+*Lemma.*  For an assumption about a sum of entries, symmetry, or zeros off or above a diagonal, there is a projection:
+an expression in free entries that maps all arrays onto the arrays that satisfy the assumption, and does not change
+these.  So a line is true for all arrays that satisfy the assumption if, after the substitution, it is true for all
+arrays.  One-hot rows, domains and orthogonal matrices are not the image of such a substitution; their entries obey
+relations (``normal_form.sums``), and take chosen values.
 """
 
 from __future__ import annotations
@@ -59,7 +60,14 @@ class Entries:
         return Relation.BINARY if self.domain.values else Relation.NONNEGATIVE
 
 
-Constraint = Projection | OneHot | Entries
+@dataclass(frozen=True)
+class Orthogonal:
+    """The columns of a square matrix are orthogonal and have length 1, and so are its rows."""
+
+    relation = Relation.ORTHOGONAL
+
+
+Constraint = Projection | OneHot | Entries | Orthogonal
 
 
 def constraints(assumed: Iterable[Assumption], program: Program) -> dict[str, Constraint]:
@@ -91,9 +99,11 @@ def _constraint(assumptions: Sequence[Assumption]) -> Constraint:
         return Projection(assumption, (left.function, left.function + (right - left) / (index.upper + 1)))
     if assumption.is_symmetry:
         return Projection(assumption, (left, (left + right) / 2))
-    raise NoNormalForm(
-        f"the assumption {assumption.key} is neither a sum of entries, nor symmetry, nor one-hot rows, nor a domain"
-    )
+    if assumption.mask is not None:
+        return Projection(assumption, (left, right))
+    if assumption.is_orthogonality:
+        return Orthogonal()
+    raise NoNormalForm(f"the assumption {assumption.key} is none of those that the checker knows")
 
 
 def _is_row_sum(assumption: Assumption) -> bool:

@@ -142,8 +142,9 @@ class Prover:
         Raises ``Refuted``.
         """
         systems, shapes = self._evaluated(claim, assumed)
-        if any(a.is_discrete for a in assumed):
-            return Mark(claim.step.number, Level.UNPROVED, "no normal form proves it, and a few labels decide nothing")
+        if any(a.is_discrete or a.is_orthogonality for a in assumed):
+            few = "labels" if any(a.is_discrete for a in assumed) else "orthogonal matrices"
+            return Mark(claim.step.number, Level.UNPROVED, f"no normal form proves it, and a few {few} decide nothing")
         mark = replace(self._decided(claim, assumed, systems, shapes), assumptions=tuple(a.key for a in assumed))
         if where := self._comparison.where(claim, assumed, Undefined):
             return _undefined(mark, where)

@@ -8,9 +8,10 @@ from dataclasses import replace
 from sympy import Add, Expr, Function, Indexed
 from sympy.tensor.indexed import Idx
 
-from symgrad.engine.assume import Defined, in_chains, oriented, symmetric_given, turned, use
+from symgrad.engine.assume import oriented, turned, use
 from symgrad.engine.differentiate import kinks
 from symgrad.engine.fold import fold
+from symgrad.engine.matrix_structure import Defined, in_chains, symmetric_given, transpose
 from symgrad.engine.named_arrays import with_products
 from symgrad.engine.partials import cancelled, contribution, divided_by, lemma_used, simplify, units
 from symgrad.engine.rules import Rule
@@ -179,7 +180,7 @@ def _symmetry(writer: Writer, definition: Definition, symmetries: Sequence[Assum
     if writer.results[subject] == writer.origins[matrix.name]:
         for assumption in symmetries[:-1]:
             entries = [e for e in parts_of(value, Indexed) if name_of(e) == name_of(assumption.lhs)]
-            turned_over = replaced(value, {e: e.base[e.indices[::-1]] for e in entries})
+            turned_over = replaced(value, {e: transpose(e) for e in entries})
             value = writer.line(subject, value, turned_over, "assume", assumption.words, assumption=assumption)
         reason, transpose = f"{matrix.name} is symmetric", matrix.entry.base[matrix.indices[::-1]]
         writer.line(subject, value, transpose, "symmetry", reason, assumption=symmetries[-1])

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations, product
+from collections.abc import Sequence
+from itertools import product
 
 from sympy import Add, Expr, Indexed, Integer, KroneckerDelta, Mul, Pow, Sum, Symbol
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.canonical import canonical, extent
+from symgrad.canonical import canonical
+from symgrad.engine.matrix_structure import in_chains, in_one_sum, masked, transpose, with_lengths
 from symgrad.engine.summation import contract, multiplied_out, ordered_sums, split_sums, terms_apart
 from symgrad.equations import Assumption, Domain
 from symgrad.functions import absolute, selection
-from symgrad.matrix_functions import inverse
 from symgrad.notation import (
     array_names,
     axis_name,
     bound_indices,
     free_indices,
     freshen,
-    name_of,
     parts_of,
     renamed,
     replaced,
@@ -28,8 +27,6 @@ from symgrad.notation import (
 )
 from symgrad.program import Program
 
-MOST_PARTS = 400
-"""A matrix with a longer definition is not examined for symmetry."""
 MOST_TURNS = 4  # entries of a symmetric matrix in a sum for which both orders of indices are tried
 
 
@@ -38,10 +35,14 @@ def use(program: Program, expr: Expr, assumption: Assumption, order: Sequence[Id
 
     ``order`` has the free indices of the line in the order of its left side.
     """
+    if assumption.is_orthogonality:
+        return with_lengths(expr, min(array_names(assumption.lhs)), program), frozenset()
     if isinstance(assumption.lhs, Sum):
         return _with_sums_replaced(program, expr, assumption)
     if assumption.is_symmetry:
         return in_chains(turned(expr, assumption.lhs.base.name, order), assumption.lhs.base.name, order), frozenset()
+    if assumption.mask is not None:
+        return masked(expr, assumption, program), frozenset()
     if assumption.domain:
         (name,) = array_names(assumption.lhs)
         return _with_entries_replaced(expr, name, assumption.domain), frozenset()
@@ -114,52 +115,6 @@ def _defined_by(program: Program, lhs: Expr) -> set[str]:
 # --- a[i, j] = a[j, i] ----------------------------------------------------------------------------------------------
 
 
-Defined = Mapping[str, tuple[tuple[Idx, ...], Expr]]
-"""Arrays beside those of a program, with their indices and right sides."""
-
-
-def symmetric_given(name: str, program: Program, closed: Defined) -> tuple[Assumption, ...] | None:
-    """The fewest assumptions under which a matrix is symmetric, as X^T X is under none; None if it is not known to be.
-
-    The inverse of a symmetric matrix is symmetric.  ``closed`` has the closed forms of adjoints.
-    """
-    definition = program.definitions.get(name)
-    if definition is None and name not in closed:
-        return next(((a,) for a in program.assumptions if a.is_symmetry and name_of(a.lhs) == name), None)
-    indices, rhs = (definition.indices, definition.rhs) if definition else closed[name]
-    if isinstance(rhs, inverse):
-        return symmetric_given(rhs.matrix, program, closed)
-    if len(indices) != 2 or len(set(map(axis_name, indices))) == 2 or extent(rhs) > MOST_PARTS:
-        return None
-    swapped = renamed(rhs, dict(zip(indices, indices[::-1], strict=True)))
-    entries = [
-        e
-        for e in parts_of(swapped, Indexed)
-        if len(e.indices) == 2 and axis_name(e.indices[0]) == axis_name(e.indices[1])
-    ]
-    assumed = {n: symmetric_given(n, program, closed) for n in array_names(Add(*entries))}
-    known = {n: some for n, some in assumed.items() if some is not None}
-    needed = sorted({a for some in known.values() for a in some}, key=lambda a: a.key)
-    goal = _apart(rhs)
-    for some in (some for count in range(len(needed) + 1) for some in combinations(needed, count)):
-        turnable = (e for e in entries if e.base.name in known and {*known[e.base.name]} <= {*some})
-        if goal in (_apart(swapped), _apart(replaced(swapped, {e: _transpose(e) for e in turnable}))):
-            return some
-    return None
-
-
-def _apart(expr: Expr) -> Expr:
-    """A sum of products, each with its sums in front; where a factor is a delta, the others have its first index."""
-    terms = []
-    for term in Add.make_args(terms_apart(freshen(expr.expand()))):
-        factors, bound = _in_one_sum(term)
-        for delta in (f for f in factors if isinstance(f, KroneckerDelta)):
-            first, second = sorted(delta.args[:2], key=str)
-            factors = [f if f == delta else renamed(f, {second: first}) for f in factors]
-        terms.append(sum_over(Mul(*factors), bound))
-    return canonical(Add(*terms))
-
-
 def turned(expr: Expr, name: str, order: Sequence[Idx]) -> Expr:
     """``expr`` with entries of a symmetric matrix transposed so that like terms merge.
 
@@ -178,53 +133,14 @@ def oriented(expr: Expr, name: str, order: Sequence[Idx]) -> Expr:
     position = {index: order.index(index) for index in free if index in order}
     entries = (e for e in expr.atoms(Indexed) if e.base.name == name)
     misplaced = {e for e in entries if position.get(e.indices[1], 0.5) < position.get(e.indices[0], 0.5)}
-    return ordered_sums(replaced(expr, {e: _transpose(e) for e in misplaced}))
-
-
-def in_chains(expr: Expr, name: str, order: Sequence[Idx]) -> Expr:
-    """``expr`` with the entries of a symmetric matrix in the order in which a matrix product reads them: from the row
-    index of the left side to its column index."""
-    if not order or len(set(order)) < len(order):
-        return expr
-    expr = freshen(expr)
-    misplaced = {e for term in Add.make_args(terms_apart(expr)) for e in _against_the_chain(term, order)}
-    return ordered_sums(replaced(expr, {e: _transpose(e) for e in misplaced if e.base.name == name}))
-
-
-def _against_the_chain(term: Expr, order: Sequence[Idx]) -> Iterator[Indexed]:
-    """The entries whose column index a product meets first, read from its row index, or from its column index back."""
-    links = [factor for factor in _in_one_sum(term)[0] if len(free_indices(factor)) == 2]
-    for here, first in [(order[0], 0), (order[-1], 1)][: len(order)]:
-        while len(nearby := [link for link in links if here in free_indices(link)]) == 1:
-            (link,) = nearby
-            links.remove(link)
-            (there,) = free_indices(link) - {here}
-            if isinstance(link, Indexed) and link.indices[first] != here:
-                yield link
-            for inner in Add.make_args(terms_apart(link)) if isinstance(link, Add) else ():
-                yield from _against_the_chain(inner, (there, here) if first else (here, there))
-            here = there
+    return ordered_sums(replaced(expr, {e: transpose(e) for e in misplaced}))
 
 
 def _least_product(term: Expr, name: str, free: frozenset[Idx]) -> Expr:
     """A product with its sums in front, as one sum, and the entries of the matrix in the order that sorts first."""
-    factors, bound = _in_one_sum(term)
+    factors, bound = in_one_sum(term)
     total = sum_over(Mul(*factors), bound)
     return _least(total, name, free) if isinstance(total, Sum) and name in array_names(total) else term
-
-
-def _in_one_sum(term: Expr) -> tuple[list[Expr], list[Idx]]:
-    """The factors of a product, also those in its sums, and the indices of the sums."""
-    bound: list[Idx] = []
-    factors, waiting = list[Expr](), list(Mul.make_args(term))
-    while waiting:
-        factor = waiting.pop()
-        if isinstance(factor, Sum):
-            bound += bound_indices(factor)
-            waiting += Mul.make_args(factor.function)
-        else:
-            factors.append(factor)
-    return factors, bound
 
 
 def _outermost_first(expr: Basic, name: str, bound: Sequence[Idx]) -> Expr:
@@ -232,7 +148,7 @@ def _outermost_first(expr: Basic, name: str, bound: Sequence[Idx]) -> Expr:
     if isinstance(expr, Indexed):
         positions = [bound.index(i) for i in expr.indices if i in bound]
         misplaced = expr.base.name == name and len(positions) == 2 and positions[1] < positions[0]
-        return _transpose(expr) if misplaced else expr
+        return transpose(expr) if misplaced else expr
     if isinstance(expr, Sum):
         inner = bound_indices(expr)
         return sum_over(_outermost_first(expr.function, name, (*bound, *inner)), inner)
@@ -249,14 +165,10 @@ def _transposed(expr: Expr, name: str, order: Sequence[Idx]) -> Expr:
 
     entries = {e for e in parts_of(expr, Indexed) if e.base.name == name}
     misplaced = {e for e in entries if position(e.indices[1]) < position(e.indices[0])}
-    new = replaced(expr, {e: _transpose(e) for e in misplaced})
+    new = replaced(expr, {e: transpose(e) for e in misplaced})
     new = ordered_sums(replaced(new, {total: _least(total, name, free) for total in _outermost(new)}))
     is_matrix_order = any(not set(e.indices) <= free for e in misplaced)
     return new if is_matrix_order or new.count_ops() < expr.count_ops() else expr
-
-
-def _transpose(entry: Indexed) -> Indexed:
-    return entry.base[entry.indices[::-1]]
 
 
 def _outermost(expr: Basic) -> set[Sum]:
@@ -269,7 +181,7 @@ def _least(total: Sum, name: str, free: frozenset[Idx]) -> Expr:
     """A sum with its entries whose indices are both bound in the order that sorts first, so that equal sums merge."""
     inside = [e for e in parts_of(total, Indexed) if e.base.name == name and not set(e.indices) & free]
     inside = sorted(inside, key=lambda e: e.sort_key())[:MOST_TURNS]
-    choices = product(*((e, _transpose(e)) for e in inside))
+    choices = product(*((e, transpose(e)) for e in inside))
     candidates = [canonical(replaced(total, dict(zip(inside, choice, strict=True)))) for choice in choices]
     return min(candidates, key=lambda e: e.sort_key())
 

@@ -103,7 +103,7 @@ def _is_labels(array: Array, record: Record, every: Sequence[Probabilities]) -> 
     """Whether the rows of an input are labels: by an assumption, or because it takes labels, and probabilities with the
     same axes do not depend on it."""
     program = record.program
-    if any(array_names(a.lhs) == {array.name} and not (a.is_symmetry or a.domain) for a in program.assumptions):
+    if any(array_names(a.lhs) == {array.name} and not (a.is_structure or a.domain) for a in program.assumptions):
         return True
     alike = [p.name for p in every if program.definitions[p.name].indices[-1:] == (p.over,)]
     alike = [name for name in alike if program.arrays[name].axes == array.axes]

@@ -110,5 +110,5 @@ def _inside(probability: Probabilities, program: Program) -> str:
 
 def _labels(program: Program) -> Fact | None:
     """The assumptions about rows of labels."""
-    words = [a.words for a in program.assumptions if not (a.is_symmetry or a.domain)]
+    words = [a.words for a in program.assumptions if not (a.is_structure or a.domain)]
     return Fact("Labels", f"{'; '.join(words)}: a label k is a row with its 1 in column k") if words else None

@@ -224,7 +224,7 @@ class LineWriter:
         lines, and those ``needed`` by declared facts."""
         for stated in self.program.assumptions:
             using = [s.number for s in self.record.steps if s.assumption and s.assumption.key == stated.key]
-            independent = stated.is_symmetry and bool(array_names(stated.lhs) & set(self.record.wrt))
+            independent = stated.is_structure and bool(array_names(stated.lhs) & set(self.record.wrt))
             cited = self._cited(using)
             if every or cited or independent or stated.key in needed:
                 equation = Relation("==", *(self.shown(side, as_written=True) for side in (stated.lhs, stated.rhs)))

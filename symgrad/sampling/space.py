@@ -14,7 +14,7 @@ import sympy
 from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Sum, Symbol
 from sympy.core.basic import Basic
 
-from symgrad.equations import Domain
+from symgrad.equations import Assumption, Domain
 from symgrad.errors import InputError
 from symgrad.facts import domains, probabilities
 from symgrad.functions import MEANINGS, absolute, clip, equal, maximum, minimum, relu, selection, signum, step, where
@@ -67,7 +67,7 @@ class InputSpace:
             if a.is_definite:
                 named.append(("definite", array_names(a.lhs)))
             if not a.domain:
-                named.append((a.is_one_hot * "one-hot" or a.is_symmetry * "symmetric" or "rows", array_names(a.lhs)))
+                named.append((_kind(a), array_names(a.lhs)))
         return {a.name: frozenset(word for word, names in named if a.name in names) for a in self.program.inputs}
 
     @cached_property
@@ -162,8 +162,8 @@ class InputSpace:
         for name, kinds in self.kinds.items():
             if "positive" in kinds:
                 valid[name] = np.abs(valid[name])
-            if "symmetric" in kinds:
-                valid[name] = np.triu(valid[name]) + np.triu(valid[name], 1).T
+            for kind, structured in STRUCTURES.items():
+                valid[name] = structured(valid[name]) if kind in kinds else valid[name]
             if "definite" in kinds:
                 lowest = np.linalg.eigvalsh(valid[name])[0]
                 valid[name] = valid[name] + max(LEAST - lowest, 0.0) * np.eye(len(valid[name]))
@@ -179,6 +179,29 @@ class InputSpace:
                 with np.errstate(all="ignore"):
                     moved[name] = np.where(change / value > LEAST - 1, moved[name], value * np.exp(change / value))
         return self.admissible({**inputs, **moved})
+
+
+def _kind(assumption: Assumption) -> str:
+    """The keyword for an assumption about rows or a matrix."""
+    if assumption.mask is not None:
+        return "diagonal" if isinstance(assumption.mask, KroneckerDelta) else "lower"
+    ties = assumption.is_symmetry * "symmetric" or assumption.is_orthogonality * "orthogonal"
+    return assumption.is_one_hot * "one-hot" or ties or "rows"
+
+
+def _orthogonal(value: np.ndarray) -> np.ndarray:
+    """The orthogonal matrix nearest to a matrix."""
+    left, _, right = np.linalg.svd(value)
+    return np.asarray(left @ right)
+
+
+STRUCTURES: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    "symmetric": lambda value: np.triu(value) + np.triu(value, 1).T,
+    "diagonal": lambda value: np.diag(np.diag(value)),
+    "lower": np.tril,
+    "orthogonal": _orthogonal,
+}
+"""The matrix of each kind that a matrix is moved to."""
 
 
 # --- bounds on expressions --------------------------------------------------------------------------------------------

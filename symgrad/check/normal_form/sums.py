@@ -10,6 +10,7 @@
 * a sum over an index that does not occur is the size of its axis;
 * factors that share no summed index are summed separately;
 * the sum over k of ``a_ik b_kj``, and that of ``b_ik a_kj``, is ``delta(i, j)``, where b is the inverse of a;
+* the sum over k of ``q_ki q_kj``, and that of ``q_ik q_jk``, is ``delta(i, j)``, where q is orthogonal;
 * the shares of a selection add up to 1, as do the entries of a row with exactly one 1;
 * ``y_k sum_j y_j f_j = y_k f_k`` for a one-hot row y, and a product of two such sums is one sum;
 * a positive power of a sum inside a sum is expanded with fresh indices (``(sum_j a_j)**2 = sum_ij a_i a_j``);
@@ -23,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from enum import IntEnum
-from itertools import combinations
+from itertools import combinations, combinations_with_replacement
 from itertools import product as every_choice
 
 from symgrad import canonical
@@ -69,6 +70,8 @@ class Relation(IntEnum):
     """The entry is -1 or 1."""
     NONNEGATIVE = 5
     """The entry is not negative."""
+    ORTHOGONAL = 6
+    """The matrix is orthogonal."""
 
 
 INVERSE = "inverse of "
@@ -97,7 +100,7 @@ class Entry(Atom):
             f"{name}[{','.join(indices)}]{'!' * relation}",
             frozenset(indices),
             is_positive=is_positive,
-            is_nonnegative=relation not in (Relation.FREE, Relation.SIGN),
+            is_nonnegative=relation not in (Relation.FREE, Relation.SIGN, Relation.ORTHOGONAL),
         )
 
     @property
@@ -223,7 +226,7 @@ def _over_monomial(monomial: Monomial, bound: set[Index]) -> Polynomial:
         if isinstance(atom, Delta) and set(atom.indices) & bound:
             i, j = atom.indices if atom.indices[0] in bound else reversed(atom.indices)
             return over(rename({monomial: UNIT}, {i: j}), sorted(bound - {i}))
-    if (contracted := _with_inverse(monomial, bound)) is not None:
+    if (contracted := _with_contraction(monomial, bound)) is not None:
         return over(*contracted)
     if row := _whole_row(monomial, bound):
         atom, index = row
@@ -239,21 +242,29 @@ def _over_monomial(monomial: Monomial, bound: set[Index]) -> Polynomial:
     return result
 
 
-def _with_inverse(monomial: Monomial, bound: set[Index]) -> tuple[Polynomial, list[Index]] | None:
-    """The summand with a matrix and its inverse contracted to a delta, and the remaining indices; or None."""
-    single_entries = [a for a, e in monomial if isinstance(a, Entry) and e == 1]
-    for inverted, matrix in every_choice(single_entries, single_entries):
-        if inverted.name != INVERSE + matrix.name:
-            continue
-        turns = ((0, 1), (1, 0), *(((0, 0), (1, 1)) if matrix.is_symmetric else ()))
-        for here, there in turns:
-            k, i, j = inverted.indices[here], inverted.indices[1 - here], matrix.indices[1 - there]
-            is_alone = sum(k in a.free for a, _ in monomial) == 2
-            if k == matrix.indices[there] and k in bound and k not in (i, j) and is_alone:
-                rest = product((a, e) for a, e in monomial if a not in (inverted, matrix))
+def _with_contraction(monomial: Monomial, bound: set[Index]) -> tuple[Polynomial, list[Index]] | None:
+    """The summand with a matrix and its inverse, or its transpose if it is orthogonal, contracted to a delta, and the
+    remaining indices; or None."""
+    entries = [a for a, _ in monomial if isinstance(a, Entry)]
+    for one, other in combinations_with_replacement(entries, 2):
+        for here, there in _contracting(one, other):
+            k, i, j = one.indices[here], one.indices[1 - here], other.indices[1 - there]
+            touching = {a: e for a, e in monomial if k in a.free}
+            is_alone = touching == ({one: 2} if one == other else {one: 1, other: 1})
+            if k == other.indices[there] and k in bound and k not in (i, j) and is_alone:
+                rest = product((a, e) for a, e in monomial if a not in touching)
                 delta = number(1) if i == j else single(Delta(i, j))
                 return multiply(rest, delta), sorted(bound - {k})
     return None
+
+
+def _contracting(one: Entry, other: Entry) -> tuple[tuple[int, int], ...]:
+    """The places of the index over which the products of two entries add up to a delta."""
+    if one.name == other.name:
+        return ((0, 0), (1, 1)) if one.relation == Relation.ORTHOGONAL else ()
+    if INVERSE + one.name == other.name or INVERSE + other.name == one.name:
+        return ((0, 1), (1, 0), *(((0, 0), (1, 1)) if one.is_symmetric and other.is_symmetric else ()))
+    return ()
 
 
 def _whole_row(monomial: Monomial, bound: set[Index]) -> tuple[Atom, Index] | None:

@@ -5,6 +5,7 @@
 * Names in ``written_out`` are replaced by their definitions, adjoints in ``closed`` by closed forms of earlier lines.
 * An assumption ``Sum_k y_nk = r`` is the substitution ``y_nk -> y_nk + (r - Sum_j y_nj)/C``, and symmetry is
   ``a_ij -> (a_ij + a_ji)/2`` (see ``assumptions``); entries of one-hot rows and of domains obey their relations.
+* Zeros off a diagonal or above it are ``a_ij -> m a_ij``, where m is 0 or 1, except in a matrix that is inverted.
 * The inverse of a matrix, and its determinant, are atoms; the inverse knows that its products with the matrix are the
   identity.  If the matrix equals its transpose, so does its inverse, and both have sorted indices.
 * Where a choice takes a branch, the choices by the same condition inside it take the same branch.
@@ -177,17 +178,20 @@ class Normaliser:
         if name in self._inverted and self._is_symmetric(name):
             return single(Entry(name, indices, is_symmetric=True))
         constraint = self._constraints.get(name)
-        if isinstance(constraint, Projection):
+        if isinstance(constraint, Projection) and not (name in self._inverted and constraint.assumption.mask):
             return self._written(name, constraint.written, indices, self._unconstrained)
         array = self._program.arrays.get(name)
-        relation = constraint.relation if constraint else Relation.FREE
+        relation = Relation.FREE if constraint is None or isinstance(constraint, Projection) else constraint.relation
         return single(Entry(name, indices, is_positive=bool(array and array.positive), relation=relation))
 
     def _is_symmetric(self, name: str) -> bool:
         """Whether a matrix that is inverted equals its transpose: by an assumption, or by its definition."""
         if name not in self._symmetric:
             constraint, definition = self._constraints.get(name), self._program.definitions.get(name)
-            self._symmetric[name] = isinstance(constraint, Projection) and constraint.assumption.is_symmetry
+            stated = constraint.assumption if isinstance(constraint, Projection) else None
+            self._symmetric[name] = stated is not None and (
+                stated.is_symmetry or isinstance(stated.mask, sp.KroneckerDelta)
+            )
             if definition:
                 i, j = definition.indices
                 rest = Normaliser(self._program, frozenset(self._program.definitions), {}, self._assumed)

@@ -160,6 +160,9 @@ class Instance:
         diagonal.
         """
         name, position = self.scalars[symbol]
+        if assumption.mask is not None:
+            is_zero = self.entry(assumption.mask, dict(zip(assumption.lhs.indices, position, strict=True))) == 0
+            return Integer(0) if is_zero else None
         if isinstance(assumption.lhs, Indexed):
             return self.symbol(name, position[::-1]) if position > position[::-1] else None
         values = dict(zip(assumption.lhs.function.indices, position, strict=True))

@@ -16,8 +16,8 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.budget import spend
-from symgrad.check.assumptions import Entries, OneHot, constraints
-from symgrad.check.numeric.evaluate import Evaluator, at_position
+from symgrad.check.assumptions import Entries, OneHot, Orthogonal, constraints
+from symgrad.check.numeric.evaluate import Evaluator, at_position, inverted
 from symgrad.check.numeric.fields import Array, Field, NumberSystem, OutsideDomain, OutsideField, Reals, is_missing
 from symgrad.check.numeric.instantiation import Instance
 from symgrad.check.numeric.reverse_mode import gradient
@@ -86,6 +86,9 @@ class TrueValues:
                 continue
             if isinstance(constraint, Entries):
                 values[name] = _entries(numbers, values[name].shape[1:], constraint.domain, seed)
+                continue
+            if isinstance(constraint, Orthogonal):
+                values[name] = _orthogonal(numbers, values[name], seed)
                 continue
             entry, written = constraint.written
             free = Evaluator(numbers, program, sizes, dict(values), {})
@@ -204,6 +207,16 @@ def _labels(numbers: NumberSystem, shape: tuple[int, ...], is_complete: bool) ->
         if is_complete or count:
             result[(slice(None), *row, chosen.randrange(shape[-1]))] = one
     return result
+
+
+def _orthogonal(numbers: NumberSystem, drawn: Array, seed: int) -> Array:
+    """A random orthogonal matrix (I - A)(I + A)^-1, where A is antisymmetric; its determinant is 1, or -1 by turns."""
+    one = numbers.constant(Integer(1))[: len(drawn), None, None] * np.eye(drawn.shape[1], dtype=int)
+    skew = numbers.reduce(drawn - drawn.transpose(0, 2, 1))
+    inverse, _ = inverted(numbers.reduce(one + skew), numbers)
+    result = numbers.reduce(np.einsum("lij,ljk->lik", numbers.reduce(one - skew), inverse))
+    result[:, 0] = numbers.reduce((-1) ** seed * result[:, 0])
+    return np.asarray(result)
 
 
 def _entries(numbers: NumberSystem, shape: tuple[int, ...], domain: Domain, seed: int) -> Array:
