@@ -116,9 +116,9 @@ def _with_adjoints_written_out(writer: Writer, subject: Total, value: Expr, rule
 
 
 def _without_deltas(expr: Expr, program: Program) -> Expr:
-    """``expr`` with its sums simplified, and deltas in them summed away."""
+    """``expr`` with its sums simplified, and deltas that multiply whole summands summed away."""
     for axis in (axis.name for axis in program.axes if has_delta(expr, axis.name)):
-        expr = contract(expr, axis)
+        expr = contract(expr, axis, opened=False)
     return ordered_sums(expr)
 
 
@@ -182,8 +182,8 @@ def _symmetry(writer: Writer, definition: Definition, symmetries: Sequence[Assum
             entries = [e for e in parts_of(value, Indexed) if name_of(e) == name_of(assumption.lhs)]
             turned_over = replaced(value, {e: transpose(e) for e in entries})
             value = writer.line(subject, value, turned_over, "assume", assumption.words, assumption=assumption)
-        reason, transpose = f"{matrix.name} is symmetric", matrix.entry.base[matrix.indices[::-1]]
-        writer.line(subject, value, transpose, "symmetry", reason, assumption=symmetries[-1])
+        reason = f"{matrix.name} is symmetric"
+        writer.line(subject, value, transpose(matrix.entry), "symmetry", reason, assumption=symmetries[-1])
     return writer.results[subject]
 
 

@@ -21,7 +21,7 @@ from symgrad.check.proof import prove
 from symgrad.check.semantics import partial
 from symgrad.engine.derive import derive_record
 from symgrad.matrix_functions import OF_MATRICES
-from symgrad.steps import Differentiated, Record
+from symgrad.steps import Differentiated, MatrixTotal, MatrixValue, Record
 
 
 def record_of(function: Callable[..., Any], shapes: str, wrt: str) -> Record:
@@ -89,6 +89,63 @@ def test_elimination_agrees_with_cofactors(numbers: Reals | Field, size: int) ->
     values = {s: int(matrix[(0, *place)]) for s, (_, place) in instance.scalars.items()}
     if isinstance(numbers, Field):
         assert int(written.xreplace(values)) % numbers.primes[0] == determinant[0]
+
+
+TRACE = record_of(lambda A, X, B: np.trace(A @ np.linalg.inv(X) @ B), "A: D D, X: D D, B: D D", "X")
+A_, X_, B_, XI = (TRACE.program.arrays[name].matrix for name in ("A", "X", "B", "X_inv"))
+GRAM = record_of(lambda V: np.linalg.slogdet(V.T @ V)[1], "V: N D", "V")
+V_, SI = (GRAM.program.arrays[name].matrix for name in ("V", "S_inv"))
+NORMAL = record_of(
+    lambda S, M: np.linalg.slogdet(S)[1] + np.trace(np.linalg.inv(S) @ M), "S: D D positive-definite, M: D D", "S"
+)
+M_, SIGMA = (NORMAL.program.arrays[name].matrix for name in ("M", "S_inv"))
+SIZE = TRACE.program.axis["D"].size
+FORGED = {
+    "the sign": (TRACE, XI.T * A_.T * B_.T * XI.T),
+    "a transpose": (TRACE, -XI * A_.T * B_.T * XI.T),
+    "all transposes": (TRACE, -XI * B_ * A_ * XI),
+    "the order": (TRACE, -XI.T * B_.T * A_.T * XI.T),
+    "a factor missing": (TRACE, -A_.T * B_.T * XI.T),
+    "a factor for its inverse": (TRACE, -X_.T * A_.T * B_.T * XI.T),
+    "symmetry that is not declared": (TRACE, -XI.T * A_.T * B_.T * XI),
+    "a number": (TRACE, -2 * XI.T * A_.T * B_.T * XI.T),
+    "the matrix beside its inverse": (GRAM, 2 * V_ * (V_.T * V_) * SI),
+    "half": (GRAM, V_ * SI),
+    "the sign of the logarithm": (NORMAL, -SIGMA - SIGMA * M_.T * SIGMA),
+    "M taken for symmetric": (NORMAL, SIGMA - SIGMA * M_ * SIGMA),
+    "the trace alone": (NORMAL, -SIGMA * M_.T * SIGMA),
+}
+
+
+@pytest.mark.parametrize("case", FORGED)
+def test_forged_gradients_are_refuted(case: str) -> None:
+    record, wrong = FORGED[case]
+    position, step = len(record.steps) - 1, record.steps[-1]
+    assert isinstance(step.subject, MatrixTotal)
+    forged = replace(record, steps=(*record.steps[:position], replace(step, after=wrong)))
+    assert prove(record).marks[position].level == Level.EVERY_SHAPE
+    assert prove(forged).marks[position].level == Level.WRONG
+
+
+def test_a_factor_that_is_one_at_the_shapes_tried_is_not_proved_for_every_shape() -> None:
+    position, step = len(TRACE.steps) - 1, TRACE.steps[-1]
+    hidden = 1 + (SIZE - 1) * (SIZE - 2) * (SIZE - 3) * (SIZE - 4)
+    forged = replace(TRACE, steps=(*TRACE.steps[:position], replace(step, after=hidden * step.after)))
+    assert prove(forged).marks[position].level > Level.EVERY_SHAPE
+
+
+def test_the_inverse_of_a_product_is_not_taken_in_the_wrong_order() -> None:
+    record = record_of(
+        lambda A, B: np.sum(np.linalg.inv(A @ B)) + np.sum(np.linalg.inv(A)) + np.sum(np.linalg.inv(B)),
+        "A: D D, B: D D",
+        "A",
+    )
+    arrays = record.program.arrays
+    product = next(name for name in arrays if name not in ("A", "B", "A_inv", "B_inv", "L") and name.endswith("_inv"))
+    step = replace(record.steps[-1], number=len(record.steps) + 1, subject=MatrixValue(arrays[product]), before=None)
+    orders = [arrays["A_inv"].matrix * arrays["B_inv"].matrix, arrays["B_inv"].matrix * arrays["A_inv"].matrix]
+    levels = [prove(replace(record, steps=(*record.steps, replace(step, after=o)))).marks[-1].level for o in orders]
+    assert levels[0] == Level.WRONG and levels[1] < Level.UNPROVED
 
 
 def triangular(A: Any, b: Any) -> Any:
