@@ -103,7 +103,7 @@ def word(name: str) -> Word:
 
 
 def mark_of(name: Word) -> Word:
-    """The mark of a word as a word: of ``D_KL``, KL is one mark; of the adjoint ``G_KL``, it is the array K with mark L."""
+    """The mark of a word as a word: KL of ``D_KL`` is one mark; KL of the adjoint ``G_KL`` is K with the mark L."""
     return Word(name.mark) if name.mark.isupper() and name.letter != "G" else word(name.mark)
 
 
