@@ -22,6 +22,7 @@ MEANINGS = {
     "T": "tokens",
     "B": "batch",
 }
+IMAGE = {"C": "channels", "H": "height", "W": "width"}  # of an array with these three axes
 BATCH = {"N", "B"}  # they count the rows of a batch only if they are the first axis of every array that has them
 ASSUMPTIONS = {"symmetric", "positive-definite", *TIES, "one-hot", "distribution", *DOMAINS}
 LETTERS = 3  # the least number of index letters for each axis
@@ -89,7 +90,10 @@ def parse_shapes(
 
 
 def _with_meaning(axis: Axis, arrays: Iterable[Array]) -> Axis:
-    """``axis`` without the meaning "rows of the batch" unless it is the first axis of every array that has it."""
+    """``axis`` without the meaning "rows of the batch" unless it is the first axis of every array that has it; with the
+    meaning that it has in images, if there are any."""
+    if axis.name in IMAGE and any(IMAGE.keys() <= {other.name for other in array.axes} for array in arrays):
+        return replace(axis, meaning=IMAGE[axis.name])
     leads = all(array.axes[0] == axis for array in arrays if axis in array.axes)
     return axis if leads or axis.name not in BATCH else replace(axis, meaning="")
 

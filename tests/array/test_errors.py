@@ -339,6 +339,13 @@ def test_an_axis_counts_rows_where_it_comes_first(shapes: str, meaning: str) -> 
     assert axes["N"] == meaning and axes.get("D", "features") == "features"
 
 
+def test_an_image_has_channels_a_height_and_a_width() -> None:
+    (image,) = parse_shapes("X: N C H W")
+    assert [axis.meaning for axis in image.array.axes] == ["rows of the batch", "channels", "height", "width"]
+    rows, hidden = parse_shapes("X: N C, Z: N H")
+    assert (rows.array.axes[1].meaning, hidden.array.axes[1].meaning) == ("classes", "hidden units")
+
+
 def test_the_author_says_what_an_axis_counts() -> None:
     loss = symgrad.loss(shapes="U: N D, V: N D", axes={"N": " pairs "})(lambda U, V: np.sum(U * V))
     assert [axis.meaning for axis in loss.program().axes] == ["pairs", "features"]
