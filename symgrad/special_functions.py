@@ -1,4 +1,4 @@
-"""Functions that SymPy lacks, or has in another form: roots, angles, special functions, and the place of an index.
+"""Functions that SymPy lacks, or has in another form: roots, angles, special functions, and the position of an index.
 
 ``POSITIVE_WHERE_SMOOTH`` has the domains of their derivatives.
 """
@@ -16,7 +16,7 @@ from symgrad.errors import UnsupportedError
 
 
 class position_of(Function):  # type: ignore[misc]
-    """``position_of(i)``: the place that the index i points at, counted from 0; ``np.arange`` along its axis."""
+    """``position_of(i)``: the position that the index i points at, counted from 0; ``np.arange`` along its axis."""
 
     nargs = 1
     is_real = True

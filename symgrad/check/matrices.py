@@ -150,7 +150,7 @@ class Entries:
             return self.entry(expr.parent)
         if isinstance(expr, sp.Trace):
             index = self.index(self._square(expr.arg, "trace"))
-            # The row and the column are one index, so the entry is that of the diagonal.
+            # The row and the column are one index, so the entry is on the diagonal.
             return sp.Sum(self._entry(expr.arg, index, index), index)
         if not expr.has(sp.MatrixExpr):
             return expr

@@ -102,9 +102,7 @@ def _function(kernels: Kernels, local: Mapping[str, str], name: str) -> py.Sourc
     are_plain = [f"type({names[a.name]}) is np.ndarray" for a in record.program.inputs if a.axes]
     call = py.called("_evaluated", [*converted, f"{local['fresh']}=True"], 2, before=target)
     lines = [
-        *py.joined_tests(
-            f"{local['fits']} =", are_plain, "and"
-        ),  # of a masked one, loops would take the data as they are
+        *py.joined_tests(f"{local['fits']} =", are_plain, "and"),  # loops would ignore the mask of a masked array
         py.Source(f"if {local['fits']}:"),
         py.Source(f"{py.INDENT}try:"),
         *py.indented(py.indented([py.called("_evaluated", kernels.args, 3, before=target)])),

@@ -96,7 +96,7 @@ class Lowering:
             return ir.Largest(of.letters, of, index)
         if isinstance(expr, OF_MATRICES):
             of, letters = self.arrays[expr.matrix], self.letters[expr.matrix]
-            assert isinstance(of, ir.Load)  # what is inverted is an input, or has an equation
+            assert isinstance(of, ir.Load)  # an inverted matrix is an input or has an equation
             return ir.OfMatrix(expr.args[2:], expr.func, of, letters, expr.inverse)
         if expr.func in KNOWN or expr.func in FORMULAS:
             return call(expr.func, [self._node(arg, order) for arg in expr.args], self.layout(order))

@@ -125,7 +125,7 @@ class Body:
         self.inputs = Inputs(record, plan.names)
         self.local = {name: free(name, plan.taken) for name in LOCALS}
         self.upstream = [plan.names[gradient] for _, gradient in record.program.upstream]
-        self._shown = dict(self.names)  # an array that keeps another's name is written by it
+        self._shown = dict(self.names)  # an array computed in place may keep the other array's name
         self._parts: set[str] = set()
         self._program: list[ir.Assign] = []
         definite = [] if self.upstream else plan.definite

@@ -48,7 +48,7 @@ def with_products(writer: Writer, subject: Total, value: Expr, node: str) -> Exp
     The product gets a name if it has a bracket and ``value`` mentions it more than once.
     """
     adjoint, closed, weights = writer.adjoint[node], writer.closed[node], writer.weights()
-    if not _poles(closed.index, node):  # then no product is without a division that the adjoint has
+    if not _poles(closed.index, node):  # then a product cannot save a division
         return value
     whole = closed.entry * closed.index
     forms = [tidy(canonical(form), weights) for form in (whole, powsimp(multiplied_out(whole), combine="exp"))]

@@ -31,7 +31,7 @@ from symgrad.losses import LOSSES
 from symgrad.program import Program
 from symgrad.sampling import Inputs, InputSpace, NoInputs, sample
 
-SIZES = (4, 3, 5, 2)  # of the axes in order, again and again: no two that meet in a product are easily confused
+SIZES = (4, 3, 5, 2)  # of the axes in order, repeated; axes of different sizes are not confused
 ALLOWED = 1e-6
 LARGE: Sequence[tuple[np.dtype[Any], float]] = ((np.dtype(np.float64), 1e3), (np.dtype(np.float32), 40.0))
 """The dtypes, each with the factor that makes inputs so large that their exponentials overflow."""

@@ -28,8 +28,7 @@ REASON = 0.32
 EQUATION = 0.56
 CHARACTER = 0.0115
 
-# TeX breaks after a sign, so these forbid that and name the places before one: how much TeX avoids each, outside
-# brackets.
+# TeX breaks after signs; these penalties forbid that, and allow breaks before signs outside brackets.
 PENALTIES = {"+": 0, "-": 0, r"\odot": 100, r"\oslash": 100, r"\,": 2000}
 BREAKS = re.compile(r" [+-] | \\(?:odot|oslash) | \\, (?=\\[Bb]igl|\\sum)|\\[Bb]ig[lr]|\\begin|\\end|[{}]")
 

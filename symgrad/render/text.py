@@ -23,13 +23,13 @@ from symgrad.render.text_printer import TextPrinter, width
 from symgrad.steps import Record, Value
 
 EQUATION_WIDTH = 68  # after a longer equation the reason is on the next line, in its column
-NARROWEST_EQUATION = 44  # if less is left beside the reasons, they are beneath the equations
+NARROWEST_EQUATION = 44  # with less room beside the reasons, reasons are beneath the equations
 REASON_WIDTH = 44
 PAGE_WIDTH = 100  # of prose; a longer equation is broken
 LINE_WIDTH = 140  # of a whole line; a mark that does not fit beside its reason is below it
 MARK_WIDTH = 13  # of most marks
 BENEATH = " " * 8  # before a reason beneath its equation
-# The end of a text that the next factor must not be parted from.
+# The ends of texts after which a line must not break.
 HOLDS = re.compile(r"(?:(?<!\w)[a-z]{2,}|[-+−⊙⊘∂↦=≠<>≤≥]|Σ_\w+) $")
 
 wrap = partial(wrapped, break_on_hyphens=False)
