@@ -184,7 +184,7 @@ class Assumption(Legible):
 
     @property
     def is_structure(self) -> bool:
-        """Whether it ties the entries of a matrix, so that a derivative that moves one entry alone leaves it."""
+        """Whether it ties the entries of a matrix together, so that moving one entry alone violates it."""
         return self.is_symmetry or self.is_orthogonality or self.mask is not None
 
     @property

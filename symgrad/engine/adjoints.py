@@ -172,7 +172,7 @@ def _within(name: str, closed: Defined) -> set[str]:
 
 
 def _symmetry(writer: Writer, definition: Definition, symmetries: Sequence[Assumption]) -> int:
-    """Write the lines that use several assumptions for the symmetry of a matrix or, of an inverse, of what is inverted;
+    """Write the lines that derive the symmetry of a matrix, or of the matrix that it inverts, from several assumptions;
     return the number of the last."""
     rhs = definition.rhs
     matrix = writer.program.definitions[rhs.matrix] if isinstance(rhs, inverse) else definition

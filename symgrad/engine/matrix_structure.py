@@ -33,7 +33,7 @@ Defined = Mapping[str, tuple[tuple[Idx, ...], Expr]]
 
 
 def symmetric_given(name: str, program: Program, closed: Defined) -> tuple[Assumption, ...] | None:
-    """The fewest assumptions under which a matrix is symmetric, as X^T X is under none; None if it is not known to be.
+    """The fewest assumptions that make a matrix symmetric, none for X^T X; None if it is not known to be symmetric.
 
     The inverse of a symmetric matrix is symmetric.  ``closed`` has the closed forms of adjoints.
     """
@@ -101,7 +101,7 @@ def _against_the_chain(term: Expr, order: Sequence[Idx]) -> Iterator[Indexed]:
 
 
 def masked(expr: Expr, assumption: Assumption, program: Program) -> Expr:
-    """``expr`` with the zeros of a matrix: its diagonal alone is left of sums, a mask beside an entry is left out."""
+    """``expr`` simplified by the zeros of a matrix: sums keep only its diagonal, and masks beside its entries go."""
     entry, mask, expr = assumption.lhs, assumption.mask, freshen(expr)
     assert mask is not None
     entries = [e for e in expr.atoms(Indexed) if e.base == entry.base]

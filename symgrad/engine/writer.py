@@ -104,7 +104,7 @@ class Writer:
         return self.conventions[kink]
 
     def assumed(self, cites: Iterable[int]) -> set[Assumption]:
-        """The assumptions that lines use, or that lines use which they rest on."""
+        """The assumptions that lines use, directly or through the lines that they cite."""
         found, waiting, done = set[Assumption](), [*cites], set[int]()
         while waiting:
             step = self.steps[(number := waiting.pop()) - 1]

@@ -259,7 +259,7 @@ def _with_contraction(monomial: Monomial, bound: set[Index]) -> tuple[Polynomial
 
 
 def _contracting(one: Entry, other: Entry) -> tuple[tuple[int, int], ...]:
-    """The places of the index over which the products of two entries add up to a delta."""
+    """The positions of the index over which the products of two entries add up to a delta."""
     if one.name == other.name:
         return ((0, 0), (1, 1)) if one.relation == Relation.ORTHOGONAL else ()
     if INVERSE + one.name == other.name or INVERSE + other.name == one.name:
