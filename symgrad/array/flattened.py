@@ -45,7 +45,8 @@ def ravel(a: Any, order: str = "C") -> Node | Flat:
 
 def reshape(a: Any, *shape: Any) -> Node | Flat:
     """``np.reshape`` to one axis, -1."""
-    if shape not in ((-1,), ((-1,),)):
+    sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+    if len(sizes) != 1 or not is_number(sizes[0]) or sizes[0] != -1:
         words = "write x[:, None] for one more axis; otherwise keep the axes apart (declare X: N H E)"
         raise UnsupportedError(f"reshape has no rule: {words}")
     return ravel(a)

@@ -118,8 +118,21 @@ FUNCTIONS: dict[Callable[..., Any], Handler] = {
 REFUSED: dict[str, str] = {
     name: reason
     for names, reason in (
-        ("concatenate stack vstack hstack append", "give each part its own array, and add their contributions"),
-        ("roll flip diff tile repeat", "multiply by an input that is the matrix of this rearrangement"),
+        ("concatenate stack vstack hstack append block", "give each part its own array, and add their contributions"),
+        ("split array_split take", "declare the parts as inputs of their own"),
+        ("cumprod", "write np.exp(np.cumsum(np.log(x))) of positive entries"),
+        ("cov corrcoef", "write R.T @ R / (len(X) - 1) with R = X - X.mean(axis=0)"),
+        (
+            "broadcast_to atleast_1d atleast_2d meshgrid",
+            "arrays broadcast by themselves: write x[:, None] for one more axis",
+        ),
+        ("select piecewise", "write np.where(condition, a, b), nested"),
+        ("count_nonzero", "write np.sum(1.0 * (X != 0))"),
+        (
+            "pad convolve correlate gradient trapezoid interp",
+            "it shifts entries: declare the windows or parts as inputs",
+        ),
+        ("roll flip rot90 diff tile repeat", "multiply by an input that is the matrix of this rearrangement"),
         (
             "kron",
             "np.sum(np.kron(A, B)) is np.sum(A) * np.sum(B), and its trace np.trace(A) * np.trace(B); otherwise keep "
@@ -160,7 +173,7 @@ def refusal(name: str) -> str:
     """The message for a function without a rule, with what to write instead."""
     if name in REFUSED:
         return f"{name} has no rule: {REFUSED[name]}"
-    near = [word for word in map(name_of, FUNCTIONS) if name != word and name.endswith(word)]  # sum for nansum
+    near = [word for word in map(name_of, FUNCTIONS) if name == f"nan{word}"]
     return f"{name} has no rule{f'; use {near[0]} instead' if near else ''}"
 
 

@@ -236,6 +236,7 @@ class Symbolic:
     # --- methods --------------------------------------------------------------------------------------------------
 
     T = property(_method(np.transpose), doc="The axes reversed.")
+    mT = property(lambda self: apply(np.swapaxes, (self, -1, -2), {}), doc="The last two axes swapped.")
     sum, mean, var, std = (_method(f) for f in (np.sum, np.mean, np.var, np.std))
     max, min, prod, argmax = (_method(f) for f in (np.max, np.min, np.prod, np.argmax))
     dot, trace, diagonal, clip = (_method(f) for f in (np.dot, np.trace, np.diagonal, np.clip))
