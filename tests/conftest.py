@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakValueDictionary
 
 import pytest
+
+if TYPE_CHECKING:
+    from symgrad import Derivation, Program
+    from symgrad.steps import Record
 
 # Before SymPy is imported.  A session has hundreds of losses, of whose parts SymPy would remember a thousand.
 os.environ.setdefault("SYMPY_CACHE_SIZE", "20000")
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 GOLDEN = Path(__file__).parent / "golden"
+KEPT = 300  # derivations; all of those of a session would take gigabytes
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,6 +54,36 @@ def _unskipped(report: Report) -> Report:
         report.outcome = "failed"
         report.longrepr = f"CI skips no test, but this one: {reason}"
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def derivations_are_shared() -> Iterator[None]:
+    """Derive a program once in a session, for all tests that ask for it, and so prove it and write its code once.
+
+    A derivation depends on the program and ``wrt`` alone.  A test that replaces a part of the package makes its own:
+    ``symgrad.Derivation(record)``.
+    """
+    from symgrad import api
+
+    derive_record, new = api.derive_record, api.Derivation
+    alive: WeakValueDictionary[int, Derivation] = WeakValueDictionary()
+
+    @lru_cache(maxsize=KEPT)
+    def made(program: Program, wrt: tuple[str, ...]) -> Derivation:
+        derivation = new(derive_record(program, wrt))
+        alive[id(derivation.record)] = derivation
+        return derivation
+
+    def shared_record(program: Program, wrt: Iterable[str]) -> Record:
+        return made(program, tuple(wrt)).record
+
+    def shared(record: Record) -> Derivation:
+        return alive.get(id(record)) or new(record)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api, "derive_record", shared_record)
+        patch.setattr(api, "Derivation", shared)
+        yield
 
 
 @pytest.fixture
