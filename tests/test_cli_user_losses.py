@@ -107,6 +107,7 @@ def test_check_proves_and_compares_with_differences(name: str, losses: str, caps
     assert {"proof of every line", "finite differences of the loss itself", "large inputs"} <= set(found)
 
 
+@pytest.mark.slow
 def test_check_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "check", *LINE)
     assert code == 0 and "finite differences" in out and "Everything holds." in out

@@ -156,7 +156,7 @@ def test_facts_about_other_derivatives_are_left_out() -> None:
         stated("mse", "dq == 0")
 
 
-@pytest.mark.parametrize(("name", "fixed"), [("ridge", {"lambda_": 2}), ("layer_norm", {"eps": 1e-3})])
+@pytest.mark.parametrize(("name", "fixed"), [("ridge", {"lambda_": 2}), ("rms_norm", {"eps": 1e-3})])
 def test_fixed_inputs_are_numbers_in_facts(name: str, fixed: dict[str, float]) -> None:
     derivation = symgrad.derive(name, **fixed)
     assert len(derivation.facts) == len(derived(name).facts)
@@ -179,6 +179,6 @@ OTHERS = [(name, {"wrt": wrt}) for name, loss in LOSSES.items() for wrt in loss.
 OTHERS += [("softmax_cross_entropy", {"reduction": "sum"}), ("softmax_mse", {"reduction": "sum"})]
 
 
-@pytest.mark.parametrize(("name", "options"), sampled(OTHERS, every=20))
+@pytest.mark.parametrize(("name", "options"), sampled(OTHERS, every=40))
 def test_facts_hold_for_every_derivative_and_reduction(name: str, options: dict[str, str]) -> None:
     assert all(mark.ok for mark in symgrad.derive(name, **options).facts.values())

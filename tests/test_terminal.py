@@ -40,7 +40,7 @@ def on_a_terminal(*arguments: str, both: bool = False, **environment: str) -> st
     return written.decode().replace("\r\n", "\n")
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("encoding", sampled(["ascii", "cp1252"], "ascii"))
 def test_utf8_is_written_whatever_the_encoding_is_said_to_be(encoding: str) -> None:
     command = [sys.executable, "-m", "symgrad", "derive", "mse", "--steps", "none", "--wrt", "w"]
     environment = PLAIN | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
@@ -54,9 +54,14 @@ def test_lines_fit_a_narrow_terminal_and_headings_and_marks_have_colours() -> No
     assert "\x1b[1mForward equations\x1b[0m\n" in written
     lines = COLOUR.sub("", written).splitlines()
     assert 50 < max(map(width, lines)) <= terminal.NARROWEST
+
+
+@pytest.mark.slow
+def test_a_formula_takes_one_line_of_a_wide_terminal() -> None:
     assert "∂L/∂w = (2/N) Xᵀ e" in COLOUR.sub("", on_a_terminal("derive", "mse", "--steps", "none", COLUMNS="200"))
 
 
+@pytest.mark.slow
 def test_a_terminal_without_colours_gets_none() -> None:
     for variables in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
         assert "\x1b" not in on_a_terminal("derive", "mse", "--steps", "none", **variables)
@@ -73,6 +78,7 @@ def test_only_headings_and_marks_are_coloured(monkeypatch: pytest.MonkeyPatch) -
     assert COLOUR.split(marked) == parts
 
 
+@pytest.mark.slow
 def test_a_check_counts_on_standard_error_while_it_works() -> None:
     written = on_a_terminal("check", "-e", "sum(x**2)", "--shapes", "x: N", both=True)
     assert re.search(r"\r\x1b\[Ksymgrad: working, 0 parts done, \d+ s", written)
@@ -94,7 +100,7 @@ def test_a_check_into_a_file_does_not_count(capsys: pytest.CaptureFixture[str]) 
             ("symgrad derive ridge --form", ["--format"]),
             ("symgrad derive ridge --format la", ["latex"]),
         ],
-        every=3,
+        every=4,
     ),
 )
 def test_a_shell_completes_commands_losses_and_options(line: str, proposals: list[str]) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.special
+from cases import sampled
+from literal import forward
 
 import symgrad
 from symgrad.array import softmax
@@ -105,7 +107,11 @@ def slopes(function: Callable[..., Any], values: list[Any], position: int) -> np
     return result
 
 
-@pytest.mark.parametrize(("function", "shapes", "wrt"), CASES, ids=lambda case: getattr(case, "__name__", ""))
+@pytest.mark.parametrize(
+    ("function", "shapes", "wrt"),
+    sampled(CASES, *(case[0] for case in CASES if case[0] not in (shrunk, gaussian))),
+    ids=lambda case: getattr(case, "__name__", ""),
+)
 def test_a_gradient_is_proved_for_every_shape_and_agrees_with_differences(
     function: Callable[..., Any], shapes: str, wrt: str
 ) -> None:
@@ -250,6 +256,7 @@ def test_what_has_no_rule_says_what_to_write(function: Callable[..., Any], words
 
 Array = Any
 HEAD = "Q: T D, K: T D, V: T E, R: T E"
+SMALL = {"B": 2, "N": 4, "T": 3, "D": 2, "E": 2}
 
 
 def causal(Q: Array, K: Array, V: Array, R: Array) -> Any:
@@ -329,6 +336,7 @@ LOSSES: dict[str, tuple[Callable[..., Any] | str, str, str]] = {
 
 
 BY_LOOPS = ("causal", "decay", "two axes")
+QUICK = (*("causal", "padding", "positions", "decay", "diagonal", "not of the diagonal"), "like", "two axes")
 
 
 def loss_of(name: str) -> Any:
@@ -337,23 +345,33 @@ def loss_of(name: str) -> Any:
 
 
 def inputs_of(loss: Any, program: Any) -> dict[str, Any]:
-    rng, sizes = np.random.default_rng(0), {"B": 2, "N": 4, "T": 3, "D": 2, "E": 2}
-    inputs = {a.name: rng.standard_normal([sizes[axis.name] for axis in a.axes]) for a in program.inputs}
+    rng = np.random.default_rng(0)
+    inputs = {a.name: rng.standard_normal([SMALL[axis.name] for axis in a.axes]) for a in program.inputs}
     inputs |= {"lengths": np.array([0.0, 1, 2, 5])} if "lengths" in inputs else {}
     inputs |= {"y": np.array([0.2, 0.3, 0.5])} if "y" in inputs else {}
     inputs |= {a.name: np.abs(inputs[a.name]) + 0.3 for a in program.inputs if a.positive}
     return arguments(loss, program, inputs)
 
 
-@pytest.mark.numba
 @pytest.mark.parametrize("name", LOSSES)
+def test_the_equations_have_the_value_of_the_function(name: str) -> None:
+    loss = loss_of(name)
+    program = loss.program()
+    inputs = inputs_of(loss, program)
+    sizes = {axis.name: SMALL[axis.name] for axis in program.axes}
+    arrays = {array.name: np.asarray(value) for array, value in zip(program.inputs, inputs.values(), strict=True)}
+    assert forward(program, arrays, sizes)[program.output].real == pytest.approx(loss(*inputs.values()), rel=1e-12)
+
+
+@pytest.mark.numba
+@pytest.mark.parametrize("name", sampled(LOSSES, *QUICK))
 def test_it_is_proved_at_every_shape_and_runs_in_every_target(name: str) -> None:
     loss = loss_of(name)
     derivation = symgrad.derive(loss)
     assert derivation.prove().counts.keys() <= {"definition", "every shape"}
     assert derivation.evaluation.prove().ok
     inputs = inputs_of(loss, derivation.program)
-    sizes = {axis.name: {"B": 2, "N": 4, "T": 3, "D": 2, "E": 2}[axis.name] for axis in derivation.program.axes}
+    sizes = {axis.name: SMALL[axis.name] for axis in derivation.program.axes}
     scalar = compile_source(derivation.to_source("f", target="scalar", sizes=sizes), "f")
     places = [list(inputs).index(name) for name in loss.wrt]
     with np.errstate(all="raise", under="ignore"):

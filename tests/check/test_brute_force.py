@@ -26,7 +26,7 @@ def test_all_entries_are_exactly_those_of_the_brute_force_gradient(name: str) ->
     assert found.ok and found.entries == 15
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", sampled(LOSSES, "softmax_mse"))
 def test_wrong_closed_forms_are_named(name: str) -> None:
     record = derived_from(LOSSES[name], ("b",)).record
     gradient = record.gradients["b"]

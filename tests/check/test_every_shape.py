@@ -63,6 +63,7 @@ def test_where_an_attempt_has_no_normal_form_more_is_written_out() -> None:
     assert mark is not None and {"a", "b"} <= {*mark.written_out}
 
 
+@pytest.mark.slow
 def test_in_a_recurrent_network_a_line_rests_on_the_equations_around_it() -> None:
     @symgrad.loss(shapes="x: N D, h: N H, W: D H, U: H H, R: N H", wrt="U")
     def network(x: Any, h: Any, W: Any, U: Any, R: Any) -> Any:

@@ -77,16 +77,8 @@ def test_every_line_of_every_program_is_proved_at_every_shape(name: str) -> None
 @pytest.mark.parametrize(
     "name",
     sampled(
-        [
-            *LOSSES,
-            "logistic",
-            "layer_norm",
-            "huber",
-            "crammer_singer",
-            "tensor_form",
-        ],
+        ["huber", "logistic", "layer_norm", "tensor_form"],  # trials.corrupted, in properties, has more
         "huber",
-        "logistic",
     ),
 )
 def test_every_corrupted_line_is_rejected(name: str) -> None:

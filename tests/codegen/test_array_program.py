@@ -133,7 +133,7 @@ def test_source_of_a_refuted_assignment_is_refused(monkeypatch: pytest.MonkeyPat
             self.lowered.program = wrong
 
     monkeypatch.setattr(module, "Body", Wrong)
-    derivation = symgrad.derive("softmax_cross_entropy")
+    derivation = symgrad.Derivation(derived("softmax_cross_entropy").record)
     derivation.to_numpy()  # asks for the lines alone
     with pytest.raises(symgrad.RefutedError, match="is wrong"):
         derivation.to_source()
@@ -256,7 +256,7 @@ def run(program: list[Assign], arrays: dict[str, np.ndarray]) -> dict[str, np.nd
     return {name: space[shown] for name, shown in names.items()}
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(programs(), st.integers(0, 99))
 def test_taking_over_memory_keeps_what_is_returned(program: list[Assign], seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -398,7 +398,7 @@ def test_a_line_that_is_too_long_is_broken(letters: tuple[Idx, Idx], into: str) 
         assert space["a"].shape == ((2, 3) if letters == (n, m) or into else (3, 2))
 
 
-@pytest.mark.parametrize("name", typical(NAMES))
+@pytest.mark.parametrize("name", typical(NAMES, {"softmax_cross_entropy", "huber", "layer_norm"}))
 def test_every_assignment_of_the_catalogue_means_its_equation(name: str) -> None:
     for target in ("numpy", "scalar"):
         proof = Proof.of(assignments(derived(name).record, 1, target))

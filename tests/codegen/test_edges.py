@@ -78,6 +78,7 @@ def test_other_numbers_that_are_not_finite_warn() -> None:
         gradient_of(lambda x: np.sum(np.log(x)), "x: N", "x", np.array([0.0, 1]))
 
 
+@pytest.mark.slow
 def test_distances_of_points_to_each_other() -> None:
     def stress(P, T):
         D = np.sqrt(np.sum((P[:, None, :] - P[None, :, :]) ** 2, axis=2))
@@ -87,6 +88,7 @@ def test_distances_of_points_to_each_other() -> None:
     assert gradient == pytest.approx(4 * 4 / 5 * np.array([[-3, -4], [3, 4]]))
 
 
+@pytest.mark.slow
 def test_rows_by_their_norms_with_a_floor() -> None:
     def unit(P):
         return np.sum((P / np.maximum(norm(P, axis=1, keepdims=True), 1e-8)) ** 3)
@@ -129,6 +131,7 @@ def test_risk_sets() -> None:
     assert gradient == pytest.approx([0, -sigmoid(np.array(5.0)), -1, 1 + sigmoid(np.array(5.0))])
 
 
+@pytest.mark.slow
 def test_a_softmax_over_the_entries_of_a_mask() -> None:
     def masked(Z, M):
         E = M * np.exp(Z)
@@ -157,6 +160,7 @@ def test_a_logsumexp_of_what_has_been_one() -> None:
     assert value == pytest.approx(1e4 + np.log(2)) and gradient == pytest.approx(np.diag([0.5, 0.5]))
 
 
+@pytest.mark.slow
 def test_powers_and_logarithms_of_a_softmax() -> None:
     z, y = np.array([[1e4, 0.0], [1.0, 2.0]]), np.array([1, 0])
     assert np.isfinite(gradient_of(lambda Z: np.sum(softmax(Z, axis=1) ** 0.5), "Z: N C", "Z", z)[1]).all()
@@ -181,6 +185,7 @@ def test_an_inverse_sine_says_by_what_its_derivative_divides(function: Any) -> N
     assert "1 − x_n² ≠ 0" in derivation.to_text()
 
 
+@pytest.mark.slow
 def test_rows_in_which_nothing_counts() -> None:
     """scipy's values, without warnings; NaN for the gradient of such a row alone."""
     Z = np.array([[1.0, 2.0], [-np.inf, -np.inf], [0.0, -np.inf]])
@@ -294,6 +299,7 @@ def test_a_positive_number_is_a_number() -> None:
         compute(np.ones(2), np.nan)
 
 
+@pytest.mark.slow
 def test_relative_entropy_of_what_has_zeros() -> None:
     p, z, q = np.array([0.0, 0.4, 0.6]), np.array([1.0, 2, 3]), np.array([0.2, 0.3, 0.5])
     expected = np.exp(z) / np.exp(z).sum()
@@ -307,6 +313,7 @@ def test_relative_entropy_of_what_has_zeros() -> None:
     assert value == pytest.approx(np.sum(xlogy(p, p) - p * q))
 
 
+@pytest.mark.slow
 def test_a_logsumexp_in_a_function() -> None:
     S = np.array([[800.0, 1], [-800, -900], [0, 1]])
     value, gradient = gradient_of(lambda S: np.sum(symgrad.array.softplus(logsumexp(S, axis=1))), "S: N C", "S", S)

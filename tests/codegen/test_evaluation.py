@@ -125,7 +125,7 @@ def test_every_line_holds_at_every_shape_for_any_shift(name: str) -> None:
     assert definitions == [mark.number for mark in report.marks if mark.level == Level.DEFINITION]
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", sampled(PROGRAMS, every=3))
 def test_lines_hold_in_plain_numbers_too(name: str) -> None:
     """Both sides of each line, term by term, at the largest exponents and at other numbers in their place."""
     record = lines(name)
@@ -319,7 +319,7 @@ def test_rows_and_columns_have_shifts_of_their_own() -> None:
     assert [s.subject.over for s in lines("two_axes").steps if isinstance(s.subject, Largest)] == [(k,), (n,)]
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", sampled(PROGRAMS, every=3))
 def test_gradients_by_the_complex_step(name: str) -> None:
     of = source(name)
     inputs = random_inputs(of.program, SIZES)
@@ -343,7 +343,7 @@ def test_large_logits(name: str, scale: float) -> None:
 # --- shown --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", sampled(LOSSES, "softmax_cross_entropy"))
 def test_the_section_in_each_format(name: str) -> None:
     derivation = derived(name)
     plain, text = derivation.to_text(detail="full"), derivation.to_text(code=True, detail="full")
@@ -374,6 +374,7 @@ def test_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--code" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_derivation_alone_loads_no_generator() -> None:
     shown = "symgrad.derive('softmax_mse').to_text(detail='full')"
     script = f"import sys, symgrad; {shown}; assert 'symgrad.codegen' not in sys.modules"

@@ -63,7 +63,7 @@ def assert_alike(one: Any, other: Any, tolerance: float) -> None:
 
 
 COMPILABLE = [name for name in NAMES if name not in INVERSES]
-COMPILED = ("focal", "clip_loss", "layer_norm", "attention_head")
+COMPILED = ("clip_loss", "attention_head")
 """Compiling takes seconds each; ``python -m benchmarks catalogue`` compiles all of them."""
 
 
@@ -131,8 +131,6 @@ INPUTS: dict[str, Callable[..., list[Any]]] = {
     "labels": lambda X, W, b, Y, y: [X, W, b, y],
     "labels of another type": lambda X, W, b, Y, y: [X, W, b, y.astype(np.uint8)],
     "float32": lambda X, W, b, Y, y: [a.astype(np.float32) for a in (X, W, b, Y)],
-    "float32 and labels": lambda X, W, b, Y, y: [*(a.astype(np.float32) for a in (X, W, b)), y],
-    "float16": lambda X, W, b, Y, y: [*(a.astype(np.float16) for a in (X, W, b)), y],
     "of both types": lambda X, W, b, Y, y: [X.astype(np.float32), W, b, Y],
     "by columns": lambda X, W, b, Y, y: [np.asfortranarray(X), W, b, Y],
     "strided": lambda X, W, b, Y, y: [X[::-1], W.T.copy().T, b[::-1], Y],
@@ -148,7 +146,7 @@ INPUTS: dict[str, Callable[..., list[Any]]] = {
 }
 
 
-TO_BE_COMPILED = ("float32", "float32 and labels", "float16", "read only")
+TO_BE_COMPILED = ("float32", "read only")
 """No other test compiles these kernels, which takes seconds each; ``short`` has the dtypes."""
 
 
@@ -157,7 +155,7 @@ TO_BE_COMPILED = ("float32", "float32 and labels", "float16", "read only")
 def test_inputs_of_all_kinds(how: str, cross_entropy: tuple[Callable[..., Any], ...]) -> None:
     inputs = INPUTS[how](*arrays())
     compiled, expected = (function(*inputs) for function in cross_entropy)
-    assert_alike(compiled, expected, {"float32": 1e-5, "float16": 1e-3}.get(how[:7], 1e-12))
+    assert_alike(compiled, expected, 1e-5 if how == "float32" else 1e-12)
     again = cross_entropy[0](*inputs)  # by the kernel that is there by now
     assert np.array_equal(again[0], compiled[0], equal_nan=True)
 
@@ -264,7 +262,7 @@ def test_the_exponential_is_right_to_an_ulp(scale: float) -> None:
 # --- proofs --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", typical(COMPILABLE))
+@pytest.mark.parametrize("name", typical(COMPILABLE, {"softmax_cross_entropy", "huber", "layer_norm"}))
 def test_every_assignment_of_the_catalogue_means_its_equation(name: str) -> None:
     proof = Proof.of(assignments(derived(name).record, 1, "numba"))
     assert not proof.faults and set(proof.counts) <= {"every shape"}, proof.counts
@@ -409,6 +407,7 @@ def test_an_equality_that_several_entries_use_compiles() -> None:
     assert gradient == pytest.approx(entries)
 
 
+@pytest.mark.slow
 def test_equal_products_tie() -> None:
     """A product that is fused with a difference is rounded later: the two sides of a maximum would differ."""
 

@@ -85,7 +85,7 @@ def errors(case: Wrong) -> list[float]:
     return [error_of(case.candidate, *at_point(case.loss, seed, **how)) for seed in range(4)]
 
 
-@pytest.mark.parametrize("case", sampled(WRONG, every=24), ids=lambda case: case.id)
+@pytest.mark.parametrize("case", sampled(WRONG[::2], every=20), ids=lambda case: case.id)
 def test_a_wrong_gradient_is_wrong(case: Wrong) -> None:
     assert {case.kind, *case.also} <= set(KINDS)
     if case.kind == "precision":
@@ -116,6 +116,7 @@ def rights() -> tuple[Right, ...]:
     return variants()
 
 
+@pytest.mark.slow
 def test_the_right_gradients_are_right_and_all_different(rights: tuple[Right, ...]) -> None:
     assert len({right.id for right in rights}) == len(rights) == COUNT
     for right in rights:
@@ -136,19 +137,17 @@ def test_only_naive_ones_are_wrong_at_large_inputs(rights: tuple[Right, ...]) ->
 
 
 SAMPLE = 12
-NAMED_HERE = [case for place, case in enumerate(WRONG) if case.source is ISSUE or place % 4 == 0]
-"""The trial (python -m trials diagnosis) takes them all, and ``COUNT`` right ones; tests every third of these."""
-
-
-def test_every_kind_is_among_those_that_are_named() -> None:
-    assert {case.kind for case in NAMED_HERE} == set(KINDS) - WITHOUT_CASES
-
-
-QUICK = ("one-hot-of-soft-labels", "ce-maximum-or-zero", "float32-cancellation", "ridge-decay-subtracted")
+NAMED_HERE = (
+    *("ridge-decay-subtracted", "float32-cancellation", "one-hot-of-soft-labels", "ce-maximum-or-zero"),
+    *("logistic-derivative-at-input", "tanh-derivative-without-one", "attention-without-softmax"),
+    *("weighted-as-probabilities", "penalty-without-two"),
+)
+"""Of kinds, or of losses, that ``test_driver.py`` has no mistakes of.  The trial (python -m trials diagnosis) takes all
+cases, and ``COUNT`` right ones."""
 
 
 @pytest.mark.parametrize(
-    "case", sampled([pytest.param(c, id=c.id) for n, c in enumerate(NAMED_HERE) if n % 3 == 0 or c.id in QUICK], *QUICK)
+    "case", sampled([pytest.param(case, id=case.id) for case in WRONG if case.id in NAMED_HERE], *NAMED_HERE[:2])
 )
 def test_a_wrong_gradient_is_named(case: Wrong) -> None:
     found = judge(case)

@@ -246,7 +246,7 @@ OF_MSE: dict[str, tuple[Candidate, str, str, str | None]] = {
 }
 
 
-@pytest.mark.parametrize("name", sampled(OF_CROSS_ENTROPY, every=9))
+@pytest.mark.parametrize("name", sampled(OF_CROSS_ENTROPY, "off-diagonal dropped", "all axes"))
 def test_mistakes_in_the_cross_entropy(name: str) -> None:
     _is_named(CROSS_ENTROPY, *OF_CROSS_ENTROPY[name])
 
@@ -289,7 +289,7 @@ RIDGE: dict[str, tuple[Candidate, str, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", sampled(RIDGE, every=3))
+@pytest.mark.parametrize("name", sampled(RIDGE, every=4))
 def test_mistakes_about_a_penalty(name: str) -> None:
     candidate, kind, words = RIDGE[name]
     found = symgrad.diagnose(derived("ridge"), candidate)
@@ -366,7 +366,7 @@ def test_mistakes_in_a_normalisation(name: str) -> None:
     assert words in found.explanations[0].words
 
 
-@pytest.mark.parametrize("loss", sampled(list(symgrad.LOSSES)[::3], every=5))
+@pytest.mark.parametrize("loss", sampled(list(symgrad.LOSSES)[::3], "softmax_cross_entropy"))
 def test_the_generated_function_is_right_in_both_precisions(loss: str) -> None:
     derivation = derived(loss)
     function = derivation.to_numpy()
@@ -454,7 +454,7 @@ def test_a_candidate_that_ends_the_program_or_raises_is_refused(leave: Callable[
     assert str(caught.value).startswith("ends raises")
 
 
-@pytest.mark.parametrize("loss", sampled(["softmax_mse", "ridge", "clip_loss"], "ridge"))
+@pytest.mark.parametrize("loss", sampled(["softmax_mse", "ridge"]))
 def test_what_no_edit_explains_is_not_explained(loss: str) -> None:
     derivation = derived(loss)
     function = derivation.to_numpy()
@@ -581,6 +581,7 @@ def test_bad_candidates(candidate: Candidate, message: str) -> None:
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_one_gradient_alone() -> None:
     alone = symgrad.derive("softmax_cross_entropy", wrt="W")
     for wrong, came in (
@@ -605,7 +606,7 @@ import numpy as np
 def gradient(X, W, b, Y):
     E = np.exp(X @ W + b)
     G = (E / E.sum(axis=1, keepdims=True) - Y) / len(X)
-    return X.T @ G, G.{reduce}(axis=0)
+    return X.T @ G, G.mean(axis=0)
 """
 
 
@@ -613,11 +614,9 @@ def test_command_line(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None
     from symgrad.cli import main
 
     path = tmp_path / "mine.py"
-    for reduce, code in (("sum", 0), ("mean", 1)):
-        path.write_text(MINE.format(reduce=reduce))
-        assert main(["diagnose", "softmax_cross_entropy", f"{path}:gradient"]) == code
-        out = capsys.readouterr().out
-        assert ("averaged over N instead of summed" in out) == (code == 1)
+    path.write_text(MINE)
+    assert main(["diagnose", "softmax_cross_entropy", f"{path}:gradient"]) == 1
+    assert "averaged over N instead of summed" in capsys.readouterr().out
     for arguments, message in (
         (["softmax_cross_entropy", f"{path}:grad"], "mine.py has no function 'grad': expected gradient"),
         (["softmax_cross_entropy", str(path)], "does not name a function: write file.py:name"),

@@ -193,6 +193,7 @@ def test_every_function_that_makes_a_kind_is_in_the_table(module: ModuleType) ->
     assert makers <= listed | {"of_lines_more_widely"}
 
 
+@pytest.mark.slow
 def test_every_hypothesis_has_a_kind_of_the_table() -> None:
     for loss in ("layer_norm", "softmax_cross_entropy", "huber"):
         record = derived(loss).record

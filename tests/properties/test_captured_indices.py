@@ -32,7 +32,7 @@ PROGRAMS = {
 }
 
 
-@pytest.mark.parametrize("text", sampled(PROGRAMS.values(), every=8), ids=PROGRAMS)
+@pytest.mark.parametrize("text", sampled(list(PROGRAMS.values())[::2], every=10), ids=[*PROGRAMS][::2])
 def test_no_index_is_captured(text: str) -> None:
     shapes = "X: N D, Y: N D" if "Y" in text else "X: N D"
     derivation = symgrad.derive(parse(text, shapes))

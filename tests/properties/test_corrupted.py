@@ -45,7 +45,7 @@ def verdicts(name: str) -> list[tuple[str, str, Verdict]]:
     return list(corrupted(name, record_of(name), RECORDS[name], random.Random(7)))
 
 
-@pytest.mark.parametrize("name", sampled(RECORDS, "scalars", "symmetric_form"))
+@pytest.mark.parametrize("name", sampled(RECORDS, "scalars"))
 def test_no_mark_says_more_than_is_true(name: str) -> None:
     found = [(place, v.corruption.label, v.finding) for _, place, v in verdicts(name)]
     assert found and [each for each in found if each[2]] == []
@@ -127,6 +127,7 @@ def test_values_of_closed_forms_are_differences_of_the_output(name: str) -> None
         assert not differ(closed, values.derivative(array, place), 25)
 
 
+@pytest.mark.slow
 def test_each_line_has_corruptions_of_many_kinds() -> None:
     record = record_of("softmax_cross_entropy")
     counts = [sum(bool(list(corrupt(line))) for corrupt in kinds_of(line).values()) for line in lines_of(record)]

@@ -17,7 +17,7 @@ from trials.corrupted.programs import PROGRAMS
 from trials.determinism.campaign import Run, differences
 from trials.determinism.outputs import derivations
 
-SYMMETRIC = ("trace of a fourth power", "two matrices both ways", "distances")
+SYMMETRIC = ("trace of a fourth power", "distances")
 NAMES = [*(f"symmetric: {name}" for name in SYMMETRIC), "softmax_mse", "tests: whitened_residuals"]
 
 
@@ -37,7 +37,7 @@ def made(name: str) -> Derivation:
     return derived(name) if name in LOSSES else derivations()[name]()
 
 
-@pytest.mark.parametrize("name", typical([name for name in derivations() if name not in ("tests: heads",)][::2]))
+@pytest.mark.parametrize("name", typical([name for name in derivations() if name not in ("tests: heads",)][::4]))
 def test_no_line_says_what_the_one_above_it_says(name: str) -> None:
     record = made(name).record
     for before, after in zip(record.steps, record.steps[1:], strict=False):

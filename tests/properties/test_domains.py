@@ -84,6 +84,7 @@ def test_a_scalar_may_have_a_domain() -> None:
         function(X[0], 1.5)
 
 
+@pytest.mark.slow
 def test_labels_of_several_classes_at_once() -> None:
     @symgrad.loss(shapes="Z: N C, Y: N C probability", wrt="Z")
     def multi_label(Z, Y):
@@ -153,6 +154,7 @@ def test_features_of_two_values_are_not_tried() -> None:
     assert not symgrad.diagnose(derivation, lambda X, w, y: 2 * (X**2).T @ (X @ w - y) / len(y)).ok
 
 
+@pytest.mark.slow
 def test_other_names_than_those_of_the_inputs_are_taken_by_place() -> None:
     @symgrad.loss(shapes="r: N, alpha: scalar positive, beta: scalar positive", wrt="r")
     def two_scales(r, alpha=2.0, beta=0.5):
@@ -337,6 +339,7 @@ def test_every_kind_of_code_checks_the_domain(target: str) -> None:
         function(X[:2], np.ones(3), 0.5, np.array([0.25, 1.5]))
 
 
+@pytest.mark.slow
 def test_counts_that_are_0_and_1_alone_are_no_usual_part() -> None:
     @symgrad.loss(shapes="z: N, k: N count", wrt="z")
     def poisson(z, k):
@@ -346,6 +349,7 @@ def test_counts_that_are_0_and_1_alone_are_no_usual_part() -> None:
     assert not symgrad.diagnose(symgrad.derive(poisson), lambda z, k: np.exp(z) - np.minimum(k, 1)).ok
 
 
+@pytest.mark.slow
 def test_several_ones_in_a_row_are_declared() -> None:
     """A gradient that is right for one-hot rows alone is none for rows of zeros and ones."""
 

@@ -28,9 +28,7 @@ def test_a_number_is_one_loss() -> None:
     assert from_seed(3, 7) == from_seed(3, 7) != from_seed(3, 8)
 
 
-@pytest.mark.parametrize(
-    "numbers", sampled([range(2, 3), range(2), *(range(n, n + 11) for n in range(3, 25, 11))], every=9)
-)
+@pytest.mark.parametrize("numbers", sampled([range(2, 3), range(2), range(3, 9)], every=9))
 def test_random_losses(numbers: range) -> None:
     for number in numbers:
         loss = from_seed(SEED, number, LETTERS)

@@ -24,7 +24,7 @@ NAMES = (
 )
 
 
-KINDS = ("power of a share", "root of a mistake", "powers of a logistic")
+KINDS = ("root of a mistake", "powers of a logistic")
 """One of each kind; ``codegen/test_edges.py`` tests more of them at single points."""
 
 

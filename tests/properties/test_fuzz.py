@@ -33,7 +33,7 @@ def drafts(draw: Any) -> Draft:
 
 
 @pytest.mark.slow
-@settings(max_examples=20, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(draft=drafts(), seed=st.integers(0, 2**16))
 def test_random_programs(draft: Draft, seed: int) -> None:
     assume(draft.wrt)
@@ -42,7 +42,7 @@ def test_random_programs(draft: Draft, seed: int) -> None:
 
 
 def test_some_programs_of_the_trial() -> None:
-    for number, draft in numbered(4):
+    for number, draft in numbered(2):
         assert not judge.examine(draft, number, thorough=False).findings, campaign.shown(draft)
 
 
@@ -223,6 +223,7 @@ def test_what_had_findings_is_examined_anew(tmp_path: Path, monkeypatch: pytest.
     assert "| crash | 0 | 1 |" in (tmp_path / "fuzz.md").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.jax
 def test_one_program_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert campaign.main(["--seed", "3", "--only", "1"]) == 0

@@ -390,6 +390,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @HOSTILE
 @given(
     st.fixed_dictionaries(
@@ -514,7 +515,7 @@ def test_names_of_files(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is full")
-@pytest.mark.parametrize("arguments", sampled([["losses"], ["derive", "ridge"]], every=2))
+@pytest.mark.parametrize("arguments", [pytest.param(["derive", "ridge"], marks=pytest.mark.slow)])
 def test_a_full_screen_is_said_in_one_line(arguments: list[str]) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(
@@ -541,8 +542,11 @@ STREAMS = {  # where output or errors go -> the exit code of a derivation, of --
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is full")
-@pytest.mark.parametrize("command_line", range(3), ids=["derive ridge --steps none", "derive --help", "derive nope"])
-@pytest.mark.parametrize("streams", sampled(STREAMS))
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("streams", "command_line"),
+    [*((">&-", place) for place in range(3)), *((streams, 0) for streams in [*STREAMS][1:])],
+)
 def test_a_closed_screen_is_no_traceback(streams: str, command_line: int) -> None:
     words = ["derive ridge --steps none", "derive --help", "derive nope"][command_line]
     done = subprocess.run(
@@ -553,6 +557,7 @@ def test_a_closed_screen_is_no_traceback(streams: str, command_line: int) -> Non
     assert done.stdout == "" or (streams.startswith("2") and command_line < 2)
 
 
+@pytest.mark.slow
 def test_a_reader_that_went_away_is_told_by_the_exit_code(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
@@ -563,6 +568,7 @@ def test_a_reader_that_went_away_is_told_by_the_exit_code(tmp_path: Path) -> Non
     assert (done.returncode, done.stderr) == (141, "")
 
 
+@pytest.mark.slow
 def test_without_a_screen_a_file_is_written_all_the_same(tmp_path: Path) -> None:
     path = tmp_path / "out.txt"
     done = subprocess.run(

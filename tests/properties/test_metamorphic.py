@@ -27,8 +27,8 @@ from symgrad.steps import Record
 from trials.fuzz import direct, generate
 from trials.fuzz.syntax import Draft, Statement, Value
 
-CATALOGUE = ("softmax_cross_entropy", "softmax_mse", "focal", "huber", "layer_norm", "logistic", "info_nce", "gaussian")
-DRAFTS = 10
+CATALOGUE = ("softmax_cross_entropy", "huber", "layer_norm", "logistic", "info_nce")
+DRAFTS = 5
 
 
 @cache
@@ -161,7 +161,7 @@ def intermediate(program: Program, wrt: tuple[str, ...]) -> str:
     return next(e.name for e in program.ordered if e.name != program.output and e.name not in wrt)
 
 
-@pytest.mark.parametrize("made", sampled(given(), "softmax_cross_entropy", "logistic"))
+@pytest.mark.parametrize("made", sampled(given(), "logistic"))
 def test_names_and_order_change_nothing(made: Callable[[], Derivation]) -> None:
     plain = made()
     program, wrt = plain.program, plain.record.wrt
@@ -170,7 +170,7 @@ def test_names_and_order_change_nothing(made: Callable[[], Derivation]) -> None:
         same(plain, symgrad.derive(other, wrt=wrt))
 
 
-@pytest.mark.parametrize("made", sampled(given(), "softmax_cross_entropy", "logistic"))
+@pytest.mark.parametrize("made", sampled(given(), "logistic"))
 def test_a_name_for_an_intermediate_changes_nothing(made: Callable[[], Derivation]) -> None:
     plain = made()
     program, wrt = plain.program, plain.record.wrt
@@ -178,7 +178,7 @@ def test_a_name_for_an_intermediate_changes_nothing(made: Callable[[], Derivatio
     same(plain, symgrad.derive(written_out(program, wrt), wrt=wrt))
 
 
-@pytest.mark.parametrize("place", sampled(range(DRAFTS), every=10))
+@pytest.mark.parametrize("place", sampled(range(DRAFTS)))
 def test_the_order_of_terms_and_a_new_name_change_nothing(place: int) -> None:
     draft, plain = drafts()[place]
     exchanged = replace(
@@ -207,7 +207,7 @@ def commuted(value: Value) -> Value:
 # --- linear, and the chain rule -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("made", sampled(given(), "softmax_cross_entropy", "logistic"))
+@pytest.mark.parametrize("made", sampled(given(), "logistic"))
 def test_a_derivative_is_linear(made: Callable[[], Derivation]) -> None:
     """d(a f + b g) = a df + b dg, for g the sum of cubes of what is differentiated by."""
     plain = made()
@@ -243,7 +243,7 @@ def _cubes(array: Array) -> Expr:
     return Sum(entry**3, *indices) if indices else entry**3
 
 
-@pytest.mark.parametrize("made", sampled(given(), "softmax_cross_entropy", "logistic"))
+@pytest.mark.parametrize("made", sampled(given(), "logistic"))
 def test_the_chain_rule_across_a_cut(made: Callable[[], Derivation]) -> None:
     """dL/dx is what x gives with an intermediate M held fixed, and the adjoint of M times the derivative of M by x."""
     derivation = made()

@@ -15,7 +15,7 @@ def test_there_are_ten() -> None:
     assert len(unseen.LOSSES) == 10 and not set(unseen.LOSSES) & set(symgrad.LOSSES)
 
 
-@pytest.mark.parametrize("name", sampled(unseen.LOSSES, every=8))
+@pytest.mark.parametrize("name", sampled(unseen.LOSSES, every=10))
 def test_derives_proves_and_agrees_with_differences(name: str) -> None:
     derivation = symgrad.derive(unseen.LOSSES[name])
     for report in (derivation.prove(), derivation.evaluation.prove()):
@@ -24,7 +24,7 @@ def test_derives_proves_and_agrees_with_differences(name: str) -> None:
     assert found.ok, found
 
 
-@pytest.mark.parametrize("tau", sampled([0.1, 0.03, 0.01], every=3))
+@pytest.mark.parametrize("tau", sampled([0.1, 0.01]))
 def test_an_entry_left_out_of_a_sum_is_never_added_first(tau: float) -> None:
     """The largest exponential is that of a row with itself, which the normaliser leaves out."""
     rng = np.random.default_rng(0)

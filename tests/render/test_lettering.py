@@ -87,6 +87,7 @@ def test_code_keeps_the_names_of_the_program() -> None:
     np.testing.assert_array_equal(f(**inputs)[1].W, plain.to_numpy()(**inputs)[1].W)
 
 
+@pytest.mark.slow
 def test_a_diagnosis_and_explicit_entries_have_the_names_of_the_program() -> None:
     plain, renamed = classifier(), classifier(names=NAMES, vectors="bold")
 

@@ -90,6 +90,7 @@ def test_a_piece_that_is_empty_is_not_asked_for() -> None:
     assert symgrad.diagnose(symgrad.derive(never), lambda r: 2 * r + np.exp(r) + 2).ok
 
 
+@pytest.mark.slow
 def test_the_same_points_for_the_same_seed_in_every_piece() -> None:
     program = symgrad.loss(shapes="r: N", wrt="r")(huber).program()
     points = sample.__wrapped__(InputSpace(program), ("r",), (("N", 5),), (0, 0)).points

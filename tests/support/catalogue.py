@@ -29,8 +29,8 @@ INVERSES = {"multivariate_gaussian"}
 """The losses with an inverse, which the targets ``scalar`` and ``numba`` refuse."""
 
 TYPICAL_PROGRAMS = {
-    *("softmax_cross_entropy", "softmax_mse", "probabilities_as_node", "two_layer_tanh", "clipped", "crammer_singer"),
-    *("tensor_form", "quadratic_form", "missing_probability"),
+    *("softmax_cross_entropy", "softmax_mse", "two_layer_tanh", "clipped", "crammer_singer"),
+    *("tensor_form", "quadratic_form"),
 }
 """One program by hand of each kind."""
 

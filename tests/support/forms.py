@@ -88,7 +88,7 @@ EVERY: dict[str, tuple[Callable[[], Program], tuple[str, ...]]] = {
 }
 
 SAMPLE = (
-    *("softmax_cross_entropy", "two_layer_tanh", "heads", "hinge", "labelled_logits", "temperature"),
+    *("softmax_cross_entropy", "two_layer_tanh", "stack and matrices", "hinge", "labelled_logits", "temperature"),
     *("softmax without names", "the other sigmoid", "constant gradient", "gradient that is an input", "all distances"),
     *("gradient that is a diagonal", "stack and a vector", "gram"),
 )
