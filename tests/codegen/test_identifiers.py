@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cases import sampled
-from catalogue import derived
+from catalogue import INVERSES, derived
 from sympy import Sum, exp, log
 
 import symgrad
@@ -151,8 +151,10 @@ def test_what_the_code_calls_is_reserved() -> None:
     """Builtins beside the names of inputs; those of the helpers are apart from these."""
     for loss in symgrad.LOSSES:
         own = derived(loss)
-        of_scalars = own.to_source(target="scalar", sizes={a.name: 2 for a in own.program.axes}, check=False)
-        for source in (own.to_source(check=False), of_scalars):
+        sizes = {axis.name: 2 for axis in own.program.axes}
+        targets = {"numpy": None} if loss in INVERSES else {"numpy": None, "scalar": sizes}
+        for target, given in targets.items():
+            source = own.to_source(target=target, sizes=given, check=False)
             functions = [part for part in ast.parse(source).body if isinstance(part, ast.FunctionDef)]
             shared = [f for f in functions if f.name in (own.function_name, "_rows", "_ready")]
             used = {n.id for f in shared for n in ast.walk(f) if isinstance(n, ast.Name)}
