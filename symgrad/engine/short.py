@@ -172,6 +172,8 @@ def _goes_unsaid(step: Step, following: Step) -> bool:
         return not _splits(step.after, _deltas_by_axis(step.after) - _deltas_by_axis(following.after))
     if following.rule in ("fold", "collect", "quotient"):
         return _terms_changed(step.after, following.after) <= MOST_TERMS_CHANGED
+    if following.rule == "symmetry":
+        return bool(step.after.count_ops() == following.after.count_ops())  # entries are transposed, no terms merge
     if following.rule == "substitute" and step.rule != "name":
         return step.rule == "substitute" or _is_product(following.after)
     return False

@@ -31,7 +31,7 @@ from symgrad.check.normal_form.atoms import (
 from symgrad.check.normal_form.function_atoms import Call, Exponential, Logarithm, Selection, exp_of, log_of, selected
 from symgrad.check.normal_form.sums import Entry, Relation, Sum
 
-FREE, AT_MOST_ONE, EXACTLY_ONE, BINARY, SIGN, NONNEGATIVE = Relation
+FREE, AT_MOST_ONE, EXACTLY_ONE, BINARY, SIGN, NONNEGATIVE, ORTHOGONAL = Relation
 i, j, k, n = "i@C", "j@C", "k@C", "n@N"
 half = Fraction(1, 2)
 Pairs = dict[str, tuple[Polynomial, Polynomial]]

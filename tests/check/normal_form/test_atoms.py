@@ -62,7 +62,8 @@ def test_a_function_of_nothing_has_no_indices() -> None:
 @pytest.mark.parametrize("relation", Relation)
 def test_entries_are_nonnegative_where_their_relations_say_so(relation: Relation) -> None:
     entry = Entry("y", (N,), relation=relation)
-    assert atoms.is_nonnegative(single(entry)) is (relation not in (Relation.FREE, Relation.SIGN))
+    signed = (Relation.FREE, Relation.SIGN, Relation.ORTHOGONAL)
+    assert atoms.is_nonnegative(single(entry)) is (relation not in signed)
     assert atoms.is_nonnegative(single(entry, 2))
     assert (entry == Entry("y", (N,))) is (relation == Relation.FREE)
 
