@@ -195,7 +195,7 @@ def rms_norm_without_weight(X: Arrays, gamma: Arrays, T: Arrays, eps: Arrays) ->
     "term",
     "the term from the variance is multiplied by the weight twice",
     github("Fix the batch-invariant RMSNorm forward and its input gradient", "NVIDIA/Megatron-LM/pull/6859", 2026),
-    also=("twice",),
+    also=("twice", "swapped"),  # the normalised row times the weight is the output
 )
 def rms_norm_weight_once_more(X: Arrays, gamma: Arrays, T: Arrays, eps: Arrays) -> tuple[Arrays, Arrays]:
     r = 1 / np.sqrt((X**2).mean(axis=1, keepdims=True) + eps)
