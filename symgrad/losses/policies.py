@@ -20,7 +20,7 @@ from symgrad.array.loss import loss
         "the reference. Pairs that the policy ranks wrong count most, and pairs that it ranks right hardly at all."
     ),
 )
-def dpo(u: Any, v: Any, a: Any, b: Any, beta: Any = 0.1) -> Any:
+def dpo(u: Any, v: Any, a: Any, b: Any, beta: Any = 0.5) -> Any:
     """Direct preference optimisation: u and v are log-probabilities of the preferred and of the other answer.
 
     Rafailov et al., Direct preference optimization, NeurIPS (2023), equation 7; a and b are the log-probabilities of
@@ -42,7 +42,9 @@ def dpo(u: Any, v: Any, a: Any, b: Any, beta: Any = 0.1) -> Any:
 def ppo(u: Any, v: Any, a: Any, eps: Any = 0.2) -> Any:
     """Proximal policy optimisation: the clipped objective, of log-probabilities u (new) and v (old), advantages a.
 
-    Schulman et al., Proximal policy optimization algorithms (2017), equation 7, negated.
+    Schulman et al., Proximal policy optimization algorithms (2017), equation 7, negated; where the clip
+    counts, it has the bound q.
     """
     r = np.exp(u - v)
-    return -np.mean(np.minimum(r * a, np.clip(r, 1 - eps, 1 + eps) * a))
+    q = np.where(a > 0, 1 + eps, 1 - eps)
+    return -np.mean(np.minimum(r * a, q * a))
