@@ -179,6 +179,6 @@ OTHERS = [(name, {"wrt": wrt}) for name, loss in LOSSES.items() for wrt in loss.
 OTHERS += [("softmax_cross_entropy", {"reduction": "sum"}), ("softmax_mse", {"reduction": "sum"})]
 
 
-@pytest.mark.parametrize(("name", "options"), sampled(OTHERS, every=40))
+@pytest.mark.parametrize(("name", "options"), sampled([*OTHERS[:-2:4], *OTHERS[-2:]], every=10))
 def test_facts_hold_for_every_derivative_and_reduction(name: str, options: dict[str, str]) -> None:
     assert all(mark.ok for mark in symgrad.derive(name, **options).facts.values())

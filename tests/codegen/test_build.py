@@ -199,17 +199,16 @@ except MemoryError:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit on a process's own memory is Linux's")
-@pytest.mark.parametrize("name", sampled(LOSSES))
-def test_a_file_larger_than_the_memory_allowed_streams_through(name: str, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_file_larger_than_the_memory_allowed_streams_through(tmp_path: Path) -> None:
     """A quarter of X may be allocated, and X itself, which is a file, may not be copied."""
-    (tmp_path / "generated.py").write_text(derived(name).to_source("f"), encoding="utf-8")
+    (tmp_path / "generated.py").write_text(derived("softmax_cross_entropy").to_source("f"), encoding="utf-8")
     with (tmp_path / "x.bin").open("wb") as file:
         file.truncate(4 * 80_000 * 784)  # zeros that take no room on the disk
     found = subprocess.run([sys.executable, "-c", STREAM, str(tmp_path)], capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
     values, refused = found.stdout.splitlines()
-    expected = np.log(10) if name == "softmax_cross_entropy" else 0.09
-    assert float(values.split()[0]) == pytest.approx(expected, rel=1e-5) and float(values.split()[1]) == 0
+    assert float(values.split()[0]) == pytest.approx(np.log(10), rel=1e-5) and float(values.split()[1]) == 0
     assert refused == "X does not fit"
 
 

@@ -366,7 +366,7 @@ def test_mistakes_in_a_normalisation(name: str) -> None:
     assert words in found.explanations[0].words
 
 
-@pytest.mark.parametrize("loss", sampled(list(symgrad.LOSSES)[::3], "softmax_cross_entropy"))
+@pytest.mark.parametrize("loss", sampled(list(symgrad.LOSSES)[::6], "softmax_cross_entropy"))
 def test_the_generated_function_is_right_in_both_precisions(loss: str) -> None:
     derivation = derived(loss)
     function = derivation.to_numpy()
@@ -454,9 +454,9 @@ def test_a_candidate_that_ends_the_program_or_raises_is_refused(leave: Callable[
     assert str(caught.value).startswith("ends raises")
 
 
-@pytest.mark.parametrize("loss", sampled(["softmax_mse", "ridge"]))
-def test_what_no_edit_explains_is_not_explained(loss: str) -> None:
-    derivation = derived(loss)
+@pytest.mark.slow
+def test_what_no_edit_explains_is_not_explained() -> None:
+    derivation = derived("ridge")
     function = derivation.to_numpy()
     found = symgrad.diagnose(derivation, lambda *given: tuple(np.sin(g) + 0.1 * g for g in function(*given)[1]))
     assert not found.ok and not found.explanations and set(found.unexplained) == {d.array for d in found.deviations}
