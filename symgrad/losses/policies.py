@@ -21,10 +21,10 @@ from symgrad.array.loss import loss
     ),
 )
 def dpo(u: Any, v: Any, a: Any, b: Any, beta: Any = 0.5) -> Any:
-    """Direct preference optimisation: u and v are log-probabilities of the preferred and of the other answer.
+    """Direct preference optimisation of pairs of answers.
 
-    Rafailov et al., Direct preference optimization, NeurIPS (2023), equation 7; a and b are the log-probabilities of
-    the same answers under the reference.
+    Rafailov et al., Direct preference optimization, NeurIPS (2023), equation 7; u and v are the log-probabilities of
+    the preferred and of the other answer, a and b those under the reference.
     """
     z = beta * ((u - a) - (v - b))
     return -np.mean(np.log(sigmoid(z)))
@@ -40,10 +40,11 @@ def dpo(u: Any, v: Any, a: Any, b: Any, beta: Any = 0.5) -> Any:
     ),
 )
 def ppo(u: Any, v: Any, a: Any, eps: Any = 0.2) -> Any:
-    """Proximal policy optimisation: the clipped objective, of log-probabilities u (new) and v (old), advantages a.
+    """Proximal policy optimisation: the clipped objective.
 
-    Schulman et al., Proximal policy optimization algorithms (2017), equation 7, negated; where the clip
-    counts, it has the bound q.
+    Schulman et al., Proximal policy optimization algorithms (2017), equation 7, negated; u and v are the
+    log-probabilities of the actions under the new and the old policy, a their advantages, and q is the bound of the
+    clip that counts.
     """
     r = np.exp(u - v)
     q = np.where(a > 0, 1 + eps, 1 - eps)
