@@ -6,7 +6,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from types import ModuleType
@@ -187,20 +187,18 @@ def assembled(
 
 
 @cache
-def _sources(module: ModuleType) -> dict[str, str]:
-    """The sources of the functions of a module."""
-    parts = vars(module).items()
-    functions = {n: f for n, f in parts if callable(f) and getattr(f, "__module__", "") == module.__name__}
-    return {name: inspect.getsource(f).rstrip() for name, f in functions.items()}
+def _source(function: Callable[..., object]) -> str:
+    return inspect.getsource(function).rstrip()
 
 
 def functions_for(needs: Collection[str], *modules: ModuleType) -> dict[str, str]:
     """The sources of the functions in ``needs`` and of those they call, in order; earlier modules take precedence."""
-    known = {name: source for module in reversed(modules) for name, source in _sources(module).items()}
+    parts = ((name, part, module) for module in reversed(modules) for name, part in vars(module).items())
+    known = {n: f for n, f, module in parts if callable(f) and getattr(f, "__module__", "") == module.__name__}
     required = [name for name in known if name in needs]
     for name in required:
-        required += [n for n in re.findall(r"\b_\w+", known[name]) if n in known and n not in required]
-    return {name: source for name, source in known.items() if name in required}
+        required += [n for n in re.findall(r"\b_\w+", _source(known[name])) if n in known and n not in required]
+    return {name: _source(function) for name, function in known.items() if name in required}
 
 
 def _header(record: Record, closed_form: Sequence[str], needed: str) -> str:

@@ -250,7 +250,6 @@ class Reals(_WithGaps):
         self._random = random.Random(seed)
         self._context = mpmath.mp.clone()
         self._context.dps = self.carried
-        self._narrow = seed % 2 == 1
         self._seed = seed
 
     def constant(self, value: Any) -> Array:
@@ -265,11 +264,12 @@ class Reals(_WithGaps):
             return self._outside(f"{value} is not a real number")
 
     def sample(self, shape: tuple[int, ...], positive: bool) -> Array:
-        """Random entries: of both signs, or with odd seeds between 0 and 1, for functions with a small domain."""
+        """Random entries: of both signs, or with odd seeds in (0, 1) or in (1, 2), where some functions are defined."""
         drawn = np.empty((1, *shape), dtype=object)
         for position in np.ndindex(drawn.shape):
             fraction = self._context.mpf(self._random.randrange(1, 10**DIGITS)) / 10**DIGITS
-            drawn[position] = fraction if self._narrow else fraction + 0.25 if positive else 3 * fraction - 1.5
+            wide = fraction + 0.25 if positive else 3 * fraction - 1.5
+            drawn[position] = fraction + self._seed % 4 // 2 if self._seed % 2 else wide
         return drawn
 
     def _map(self, function: Callable[[Any], Any], value: Array) -> Array:
