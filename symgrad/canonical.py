@@ -30,19 +30,10 @@ MOST_SIGNED = 500
 Index = TypeVar("Index")
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=65536)
 def extent(expr: Basic) -> int:
     """The number of nodes in the tree of an expression; repeated subexpressions count each time."""
-    known: dict[Basic, int] = {}  # each distinct part is visited once
-
-    def count(part: Basic) -> int:
-        if not part.args:
-            return 1
-        if part not in known:
-            known[part] = 1 + sum(map(count, part.args))
-        return known[part]
-
-    return count(expr)
+    return 1 + sum(map(extent, expr.args))
 
 
 def canonical(expr: Expr) -> Expr:

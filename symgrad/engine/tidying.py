@@ -140,6 +140,13 @@ def _is_irreducible(expr: sp.Expr) -> bool:
     return is_polynomial and any(one.isdisjoint(other) for one, other in combinations(alone, 2))
 
 
+def _is_plainest(expr: sp.Expr) -> bool:
+    """Whether a sum has no other form: of products of symbols with the signs + and -, without factors."""
+    terms = [sp.Mul.make_args(term) for term in sp.Add.make_args(expr)]
+    is_flat = all(factor.is_Symbol or factor == -1 for factors in terms for factor in factors)
+    return is_flat and not all(-1 in factors for factors in terms) and _is_irreducible(expr)
+
+
 # Expressions of different arrays are often equal up to the names of their atoms, as in the steps of a recurrence.
 _factor, _factor_terms, _cancel = map(lru_cache(maxsize=4096), (sp.factor, sp.factor_terms, sp.cancel))
 
@@ -155,6 +162,8 @@ def _tidy_atoms(expr: sp.Expr, weights: dict[str, int]) -> sp.Expr:
         return expr
     names = _names_of_atoms(expr)
     plain = _with_symbols(expr, names)
+    if _is_plainest(plain):
+        return expr
     forms = [plain, _factor_terms(plain), _undivided(plain)]
     halves = [sp.factor_terms(multiplied_out(replaced(plain, opposite))) for opposite in _opposite_steps(names)]
     forms += sorted(halves, key=lambda form: sum(len(bracket.args) for bracket in form.atoms(sp.Add)))
