@@ -56,12 +56,7 @@ class Comparison:
         self._truths: dict[tuple[object, ...], TrueValues | None] = {}
 
     def compare(
-        self,
-        claim: Claim,
-        shape: Sizes,
-        assumed: tuple[Assumption, ...],
-        roots: bool = False,
-        is_witness: bool = False,
+        self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...], roots: bool = False, is_witness: bool = False
     ) -> System:
         """The number system in which the line holds at a shape.  Raises ``Refuted``, ``Undefined``, ``OutsideField``.
 

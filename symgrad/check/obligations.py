@@ -35,6 +35,8 @@ from symgrad.piecewise import differentiated_calls
 from symgrad.program import Program
 from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
 
+Meanings = dict[IndexSubject, Expr]
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -50,7 +52,7 @@ class Claim:
     letters: tuple[Idx, ...]
     after: Expr
     allowed: tuple[Assumption, ...]
-    meanings: dict[IndexSubject, Expr] = field(compare=False)
+    meanings: Meanings = field(compare=False)
 
     @property
     def meaning(self) -> Expr:
@@ -80,7 +82,7 @@ def claims(record: Record) -> list[Line]:
     reader, notation = Entries(arrays_and_adjoints(record), record.program.axis), Notation(record)
     used: dict[object, tuple[Assumption, ...]] = {}
     conventions: dict[object, set[str]] = {}
-    meanings: dict[IndexSubject, Expr] = {}
+    meanings: Meanings = {}
     lines: list[Line] = []
     for position, step in enumerate(record.steps):
         if fault := notation.confusion or _misplaced(record, position) or notation.fault(step):
@@ -154,12 +156,7 @@ def _wrong(step: Step, why: str) -> Mark:
 
 
 def _claim(
-    record: Record,
-    step: Step,
-    subject: Subject,
-    allowed: tuple[Assumption, ...],
-    reader: Entries,
-    meanings: dict[IndexSubject, Expr],
+    record: Record, step: Step, subject: Subject, allowed: tuple[Assumption, ...], reader: Entries, meanings: Meanings
 ) -> Claim:
     read = in_indices(subject)
     letters, after = letters_of(read), step.after

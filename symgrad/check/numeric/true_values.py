@@ -123,7 +123,12 @@ class TrueValues:
         if isinstance(subject, Value):
             return self.values(subject.expr, letters)
         if isinstance(subject, Differentiated):
-            return self._over(letters, lambda position: self._differentiated(subject, letters, position))
+
+            def entry(position: tuple[int, ...]) -> Array:
+                values = dict(zip(letters, position, strict=True))
+                return self.evaluator.over(self._instance.partial(subject, values), ())
+
+            return self._over(letters, entry)
         if isinstance(subject, Partial):
             return self._partial(subject, letters)
         positions = [letters.index(i) for i in subject.wrt.indices] if subject.wrt.is_Indexed else []
@@ -171,11 +176,6 @@ class TrueValues:
                     entries[tuple(at[i] for i in letters)] = self._slope(expr, symbol)
         zero = self.evaluator.numbers.constant(Integer(0))
         return self._over(letters, lambda position: entries.get(position, zero))
-
-    def _differentiated(self, subject: Differentiated, letters: tuple[Idx, ...], position: tuple[int, ...]) -> Array:
-        """An entry of a matrix times the derivative of its inverse."""
-        values = dict(zip(letters, position, strict=True))
-        return self.evaluator.over(self._instance.partial(subject, values), ())
 
     def _slope(self, expr: Expr, wrt: Symbol) -> Array:
         """The derivative of a scalar expression with respect to a symbol."""
