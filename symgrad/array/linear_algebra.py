@@ -75,7 +75,9 @@ def _factors(node: Node) -> Counter[Node]:
     node = _core(_transposed(node) or node)
     if node.operation == INVERSE:
         return Counter({factor: -power for factor, power in _factors(node.operands[0]).items()})
-    is_product = node.operation == "@" and all(factor.axes == node.axes for factor in node.operands)
+    is_product = node.operation == "@" and all(
+        f.axes == node.axes and f.kind is not Kind.CONSTANT for f in node.operands
+    )
     if not is_product or node in current().names:
         return Counter({node: 1})
     factors = Counter[Node]()
