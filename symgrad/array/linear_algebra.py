@@ -133,7 +133,7 @@ def pinv(a: Any) -> Node:
     """``np.linalg.pinv`` of a square matrix with an inverse, or of a matrix of full column rank: ``(A^T A)^-1 A^T``."""
     node = operand(a, "pinv")
     if len(node.axes) != 2 or None in node.axes:
-        raise ProgramError(f"pinv({shown(node)}): it takes a matrix")
+        raise ProgramError(f"pinv({shown(node)}): it takes a matrix with two axes")
     if node.axes[0] == node.axes[1]:
         return inv(node)
     return matmul(inv(matmul(transpose(node), node)), transpose(node))

@@ -97,11 +97,12 @@ def test_what_has_a_plain_meaning_works(shapes: str, function: Callable[..., Any
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        (lambda Q: np.linalg.norm(Q, 2), "norm(X) is the square root of the sum of squares"),
+        (lambda Q: np.linalg.norm(Q, 2), "np.sum(A**2) is the sum of their squares"),
+        (lambda Q: np.linalg.norm(Q, 3), "norm(X) is the square root of the sum of squares"),
         (lambda Q: np.sum(np.arange(0, len(Q), 2)[:, None] * Q), "as an input"),
         (lambda Q: np.sum(np.linspace(0, 1, len(Q)) @ Q), "declare its result as an input"),
-        (lambda Q: np.linalg.pinv(Q).sum(), "np.linalg.inv(X.T @ X) @ X.T"),
-        (lambda Q: scipy.linalg.inv(Q.T @ Q).sum(), "write np.linalg.inv"),
+        (lambda Q: np.linalg.lstsq(Q, Q)[0].sum(), "np.linalg.solve(X.T @ X, X.T @ y)"),
+        (lambda Q: np.linalg.inv([[Q.sum()]]).sum(), "write np.linalg.inv of an array"),
         (lambda Q: np.sum(Q[Q > 0]), "np.where(mask, A, 0)"),
         (lambda Q: np.sum(np.arange(1, len(Q)) @ Q), "must start at 0"),
         (lambda Q: Q.astype(int).sum(), "would change the numbers"),
