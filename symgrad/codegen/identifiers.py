@@ -9,7 +9,7 @@ from itertools import count
 from symgrad.names import unlike
 
 RESERVED = {"np", "math", "Gradients", "type", "float", "max", "min", "abs", "map", "range", "next", "Exception"}
-RESERVED |= {"scipy", "Any", "njit", "prange", "types", "typeof", "intrinsic", "get_num_threads"}
+RESERVED |= {"len", "scipy", "Any", "njit", "prange", "types", "typeof", "intrinsic", "get_num_threads"}
 """What the lines around and of a generated function call: no array can have such a name there."""
 
 
