@@ -64,7 +64,11 @@ def derivations_are_shared() -> Iterator[None]:
     ``symgrad.Derivation(record)``.
     """
     from symgrad import api
+    from symgrad.diagnosis import (
+        driver,
+    )  # which the package imports on first use, and whose Derivation must be the class
 
+    assert driver.Derivation is api.Derivation
     derive_record, new = api.derive_record, api.Derivation
     alive: WeakValueDictionary[int, Derivation] = WeakValueDictionary()
 
