@@ -204,7 +204,8 @@ class Documents(Lines, Displayed):
     @cached_property
     @nested("a line of the derivation")
     def example(self) -> Example | None:
-        """A small numeric example, computed by the generated function; None if no inputs give finite numbers.
+        """A small numeric example, computed by the generated function; None if no inputs give finite numbers, or if the
+        function needs SciPy, which is not installed.
 
         Raises ``RefutedError`` if a line is wrong.
         """
@@ -212,7 +213,11 @@ class Documents(Lines, Displayed):
         from symgrad.example import worked_example
 
         self._refuse()
-        return worked_example(self.record, compile_source(self._source, self.function_name))
+        try:
+            function = compile_source(self._source, self.function_name)
+        except UnsupportedError:
+            return None
+        return worked_example(self.record, function)
 
     @cached_property
     @nested("a fact about the gradient")

@@ -16,7 +16,7 @@ import numpy as np
 from symgrad.codegen.identifiers import RESERVED
 from symgrad.codegen.numpy_module import FUNCTIONS, ROWS, layer_module, module
 from symgrad.codegen.scalar_module import scalar_module
-from symgrad.errors import InputError
+from symgrad.errors import InputError, UnsupportedError
 from symgrad.facts import check_sizes
 from symgrad.steps import Record
 
@@ -94,11 +94,17 @@ class LayerFunctions(NamedTuple):
 
 def compile_source(source: str, name: str) -> Callable[..., Any]:
     """The function ``name`` of a generated module, or the functions of a layer; the source stays visible to tracebacks
-    and ``inspect``."""
+    and ``inspect``.
+
+    Raises ``UnsupportedError`` if it needs SciPy, which is not installed.
+    """
     filename = f"<symgrad {name} {next(_serial)}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     namespace: dict[str, Any] = {"__name__": f"symgrad_generated_{name}"}
-    exec(compile(source, filename, "exec"), namespace)
+    try:
+        exec(compile(source, filename, "exec"), namespace)
+    except ImportError as error:
+        raise UnsupportedError(f"this function needs SciPy ({error}): python -m pip install scipy") from None
     if name not in namespace:
         # mypy does not take a named tuple with __call__ for a function.
         return LayerFunctions(*(namespace[each] for each in FUNCTIONS))  # type: ignore[return-value]

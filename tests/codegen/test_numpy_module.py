@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from cases import sampled
 import symgrad
 from symgrad import InputError, check_grad, derive, layer
 from symgrad.array import gelu, relu, sigmoid, softmax
+from symgrad.array.expression import parse
 from symgrad.codegen.numpy_module import Body, module
 from symgrad.codegen.runtime import _called
 from symgrad.codegen.targets import LayerFunctions
@@ -218,3 +220,35 @@ def test_other_targets_and_names_are_refused() -> None:
         derivation.to_numba()
     with pytest.raises(InputError, match="are called forward and backward"):
         derivation.to_source("linear")
+
+
+def test_called_as_one_function_a_layer_gives_the_sum_of_products_and_its_gradients() -> None:
+    functions = derive(LAYERS["two outputs"]).to_numpy(check=False)
+    inputs, upstream = _arrays(functions, LAYERS["two outputs"])
+    outputs, saved = functions.forward(*inputs)
+    value, gradients = functions(*inputs, *upstream)
+    assert value == pytest.approx(sum(np.vdot(o, g) for o, g in zip(outputs, upstream, strict=True)))
+    for one, other in zip(gradients, functions.backward(saved, *upstream), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@symgrad.loss(shapes="A: D D, B: D H, x: D", wrt="B x")
+def solved_at_places(A: np.ndarray, B: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return np.sum(np.linalg.solve(A, B) ** 2) + np.sum(np.arange(len(x)) * x**2)
+
+
+def test_solutions_and_positions_stay_in_single_precision() -> None:
+    A, B, x = np.array([[2, 1], [0, 1]], np.float32), np.ones((2, 3), np.float32), np.ones(2, np.float32)
+    value, gradients = symgrad.derive(solved_at_places).to_numpy(check=False)(A, B, x)
+    assert value == 4 and {value.dtype, *(g.dtype for g in gradients)} == {np.dtype(np.float32)}
+    np.testing.assert_array_equal(gradients.B, [[0] * 3, [2] * 3])
+    np.testing.assert_array_equal(gradients.x, [0, 2])
+
+
+def test_what_needs_scipy_says_so_and_the_page_leaves_out_its_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    derivation = symgrad.derive(parse("np.linalg.slogdet(A)[1]", "A: D D positive-definite"), wrt="A")
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    monkeypatch.setitem(sys.modules, "scipy.linalg", None)
+    with pytest.raises(symgrad.UnsupportedError, match=r"needs SciPy .*: python -m pip install scipy"):
+        derivation.to_numpy(check=False)
+    assert "In NumPy" in derivation.to_html() and derivation.example is None
