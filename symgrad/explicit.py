@@ -20,8 +20,8 @@ from sympy.core.parameters import distribute
 from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import numbered
-from symgrad.codegen.plan.kernels import rebuilt
 from symgrad.codegen.plan.schedule import Assignment, needed
+from symgrad.codegen.plan.stable_functions import rebuilt
 from symgrad.codegen.scalar_module import scalar_module
 from symgrad.codegen.targets import compile_source
 from symgrad.equations import Assumption

@@ -3,6 +3,9 @@
 Smooth functions are SymPy's.  Piecewise functions are classes of this module, since SymPy would differentiate its own
 into Dirac deltas.  Here a derivative has a value everywhere; at a kink, the value is a convention.  The functions are
 evaluated only at numbers.
+
+A new function is a class with ``_slopes``, which gives its derivative, and a row of ``MEANINGS``, which names it and
+states its convention.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def mean(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
 
 
 def _divided(operation: str, node: Node, positions: tuple[int, ...], divisor: Node, key: Hashable, hint: str) -> Node:
-    """The sum over the axes at ``positions``, divided by a number."""
+    """The sum over the axes at ``positions``, divided by ``divisor``."""
     inner = total(node, positions)
 
     def build(entries: Entries, indices: Indices) -> Expr:

@@ -18,11 +18,11 @@ from symgrad.codegen import array_program as ir
 from symgrad.codegen.array_passes import inverses, owns_memory, solved, without_unread
 from symgrad.codegen.identifiers import RESERVED, free, part_name, python_names
 from symgrad.codegen.lowering import Lowering
-from symgrad.codegen.plan.kernels import numbers_chosen, rebuilt, weighted
 from symgrad.codegen.plan.masks import bounds_what_may_be_infinite
 from symgrad.codegen.plan.row_blocks import blocks_of, forward_and_backward
 from symgrad.codegen.plan.schedule import Assignment, uses_of, written_out
 from symgrad.codegen.plan.stable_forms import evaluated
+from symgrad.codegen.plan.stable_functions import numbers_chosen, rebuilt, weighted
 from symgrad.equations import Assumption
 from symgrad.facts import labelled, refuse_inverses
 from symgrad.notation import array_names, entry_of, free_indices, freshen, index_over, parts_of, replaced

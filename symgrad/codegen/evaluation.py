@@ -20,10 +20,10 @@ from symgrad.codegen.array_plan import Lowered, scalar_program
 from symgrad.codegen.loop_nests import LoopPlan
 from symgrad.codegen.numpy_lines import lines_program
 from symgrad.codegen.numpy_module import Body
-from symgrad.codegen.plan.kernels import logaddexp, meant, numbers_chosen, sigmoid
 from symgrad.codegen.plan.schedule import Assignment, written_out
 from symgrad.codegen.plan.shifts import Shift
 from symgrad.codegen.plan.stable_forms import Evaluated, Rewriting, evaluated
+from symgrad.codegen.plan.stable_functions import logaddexp, meant, numbers_chosen, sigmoid
 from symgrad.engine.named_functions import written_out as in_formulas
 from symgrad.engine.summation import ordered_sums
 from symgrad.equations import abbreviation, node

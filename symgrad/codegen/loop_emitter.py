@@ -19,7 +19,7 @@ from symgrad.codegen.identifiers import free, part_name
 from symgrad.codegen.loop_nests import MatrixProduct, Nest, by_blas, over_rows, with_data
 from symgrad.codegen.numpy_emitter import plain
 from symgrad.codegen.operations import parted
-from symgrad.codegen.plan.kernels import KNOWN, expm1, log1p
+from symgrad.codegen.plan.stable_functions import KNOWN, expm1, log1p
 from symgrad.functions import clip, equal, maximum, minimum, relu, where
 from symgrad.notation import Axis, axis_name
 from symgrad.special_functions import digamma, normal_sinc, sinc_slope, trigamma

@@ -12,8 +12,8 @@ from sympy.utilities.iterables import sift
 from symgrad.codegen import array_program as ir
 from symgrad.codegen.array_program import number as literal
 from symgrad.codegen.operations import added, call, contracted, power, product, reading_order, reduced, signed
-from symgrad.codegen.plan.kernels import KNOWN, meant, weighted
 from symgrad.codegen.plan.schedule import Assignment
+from symgrad.codegen.plan.stable_functions import KNOWN, meant, weighted
 from symgrad.engine.named_functions import FORMULAS
 from symgrad.engine.summation import contract, has_delta
 from symgrad.errors import UnsupportedError

@@ -15,7 +15,7 @@ from symgrad.codegen import array_program as ir
 from symgrad.codegen import python_source as py
 from symgrad.codegen.array_passes import second_operand
 from symgrad.codegen.operations import is_matrix_product, is_pair, is_weighted, parted
-from symgrad.codegen.plan.kernels import KNOWN
+from symgrad.codegen.plan.stable_functions import KNOWN
 from symgrad.functions import MEANINGS, selection
 from symgrad.matrix_functions import det, inverse, logdet
 from symgrad.notation import axis_name

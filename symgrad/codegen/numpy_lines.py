@@ -52,10 +52,10 @@ from symgrad.codegen.lowering import Lowering
 from symgrad.codegen.module_frame import Inputs, functions_for
 from symgrad.codegen.numpy_emitter import ARRAY_FUNCTIONS, MATRIX_FUNCTIONS, NumpyEmitter
 from symgrad.codegen.operations import is_weighted, parted, reduced
-from symgrad.codegen.plan.kernels import sigmoid, weighted
 from symgrad.codegen.plan.schedule import array_of, uses_of
 from symgrad.codegen.plan.shifts import Shift
 from symgrad.codegen.plan.stable_forms import evaluated
+from symgrad.codegen.plan.stable_functions import sigmoid, weighted
 from symgrad.codegen.python_source import (
     Source,
     Strength,

@@ -12,7 +12,7 @@ from sympy import Function
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen import array_program as ir
-from symgrad.codegen.plan.kernels import weighted
+from symgrad.codegen.plan.stable_functions import weighted
 
 
 def parted(node: ir.Node) -> tuple[bool, ir.Node]:

@@ -19,8 +19,8 @@ from symgrad.codegen.lowering import Lowering
 from symgrad.codegen.module_frame import Inputs, assembled, held
 from symgrad.codegen.numpy_emitter import plain
 from symgrad.codegen.operations import reading_order
-from symgrad.codegen.plan.kernels import KNOWN, weighted
 from symgrad.codegen.plan.schedule import schedule
+from symgrad.codegen.plan.stable_functions import KNOWN, weighted
 from symgrad.facts import refuse_inverses
 from symgrad.functions import selection
 from symgrad.notation import Array, index_positions, replaced

@@ -27,7 +27,8 @@ from symgrad.steps import Record
 
 RIGHT = Hypothesis("", 0.0, lambda point: point.adjoints, None, "")
 MOST_DENOMINATOR = 100
-"""The largest denominator of a factor without sizes; less if rounding is large, so that a fraction is not chance."""
+"""A wrong factor such as 3/7 is recognised if its denominator is at most this; at low precision the limit is lower,
+since some fraction is always near."""
 
 Ratios = dict[tuple[str | int, ...], float]
 """The factor by array, sizes of the axes, and number of the layout."""

@@ -1,7 +1,8 @@
-"""The mistakes that a diagnosis can name: for each kind, the functions that make its hypotheses.
+"""The mistakes that a diagnosis can name, and the functions that make hypotheses of them.
 
-A bias gradient that is not summed over the rows, for example, is "unsummed": ``result_mistakes.layouts`` makes the
-hypothesis, and ``edits.sums`` the one for a sum that is cut short inside a line.
+``KINDS`` is an index by kind, for readers.  ``ROUNDS`` lists the generators that are run; ``explanations`` tries
+mistakes in the result before them.  A bias gradient that is not summed over the rows, for example, is "unsummed":
+``result_mistakes.layouts`` makes the hypothesis, and ``edits.sums`` the one for a sum that is cut short inside a line.
 """
 
 from __future__ import annotations

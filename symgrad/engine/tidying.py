@@ -119,7 +119,7 @@ def _sums_joined(expr: sp.Add, weights: dict[str, int]) -> sp.Expr:
 
 
 def _factored(expr: sp.Expr) -> sp.Expr:
-    """A sum as a product of polynomials in its atoms, if it is one and not too long."""
+    """A sum, factored: x a + x b becomes x (a + b).  It is unchanged if it has no factors or is too long."""
     names = _names_of_atoms(expr)
     plain = _with_symbols(expr, names)
     if len(names) > MOST_FACTORED or not is_multiplied_out_soon(expr) or _is_irreducible(plain):

@@ -17,7 +17,7 @@ from symgrad.results import Lines
 class Item:
     """One check: whether it succeeded, and its result.
 
-    ``compared`` is False if there was nothing to compare; then success means nothing.
+    ``compared`` is False if there was nothing to compare; then ``ok`` means nothing.
     """
 
     what: str

@@ -217,7 +217,7 @@ def _upright(part: str) -> str:
 
 
 def is_set(character: str) -> bool:
-    """Whether pdflatex sets a character without additional packages."""
+    """Whether pdflatex can print a character without additional packages."""
     return character.isprintable() and ord(character) <= LAST_LATIN and character not in NOT_SET
 
 

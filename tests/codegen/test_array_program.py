@@ -52,7 +52,7 @@ from symgrad.codegen.module_frame import functions_for
 from symgrad.codegen.numpy_emitter import NumpyEmitter
 from symgrad.codegen.numpy_module import Body
 from symgrad.codegen.operations import added, contraction, is_pair, power, product, reduced, signed
-from symgrad.codegen.plan.kernels import expm1, log1p, meant, sigmoid
+from symgrad.codegen.plan.stable_functions import expm1, log1p, meant, sigmoid
 from symgrad.codegen.python_source import Source
 from symgrad.functions import relu, selection
 from symgrad.notation import renamed

@@ -13,7 +13,7 @@ from symgrad.codegen.array_program import Assign, Delta, Largest, Layout, Load, 
 from symgrad.codegen.loop_emitter import LoopEmitter
 from symgrad.codegen.loop_nests import Nest
 from symgrad.codegen.operations import added, call, contraction, power, product, reduced, signed
-from symgrad.codegen.plan.kernels import expm1, log1p
+from symgrad.codegen.plan.stable_functions import expm1, log1p
 from symgrad.functions import absolute, clip, equal, maximum, minimum, relu, where
 from symgrad.notation import Axis
 

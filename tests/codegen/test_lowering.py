@@ -9,8 +9,8 @@ from sympy.tensor.indexed import Idx
 from symgrad.codegen.array_program import Reduce
 from symgrad.codegen.lowering import Lowering
 from symgrad.codegen.numpy_emitter import NumpyEmitter
-from symgrad.codegen.plan.kernels import weighted
 from symgrad.codegen.plan.schedule import Assignment
+from symgrad.codegen.plan.stable_functions import weighted
 from symgrad.codegen.python_source import Source
 from symgrad.equations import node
 from symgrad.errors import UnsupportedError

@@ -21,7 +21,7 @@ from symgrad.codegen.array_program import (
 )
 from symgrad.codegen.numpy_emitter import NumpyEmitter
 from symgrad.codegen.operations import added, call, contraction, power, product, reduced, signed
-from symgrad.codegen.plan.kernels import sigmoid, weighted
+from symgrad.codegen.plan.stable_functions import sigmoid, weighted
 from symgrad.codegen.python_source import Source
 
 N, M, K, R = (Symbol(name, integer=True, positive=True) for name in "NMKR")

@@ -41,7 +41,7 @@ from symgrad.codegen.operations import (
     reduced,
     signed,
 )
-from symgrad.codegen.plan.kernels import weighted
+from symgrad.codegen.plan.stable_functions import weighted
 from symgrad.codegen.python_source import Source
 
 SIZES = {"N": 3, "M": 4, "K": 2, "J": 5}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from sympy import Expr, Integer, Sum, exp, log, sin
 
-from symgrad.codegen.plan.kernels import weighted
 from symgrad.codegen.plan.relative_exponentials import Relative
 from symgrad.codegen.plan.shifts import shift_along
+from symgrad.codegen.plan.stable_functions import weighted
 from symgrad.notation import Array, Axis, sum_over
 
 N, C = Axis("N"), Axis("C")

@@ -10,7 +10,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.array_program import HALF, Assign, Delta, Diagonal, Largest, Layout, Load, Node, number, size
 from symgrad.codegen.operations import added, call, contraction, power, product, reduced, signed
-from symgrad.codegen.plan.kernels import weighted
+from symgrad.codegen.plan.stable_functions import weighted
 from symgrad.codegen.python_source import WIDTH, Source
 from symgrad.codegen.scalar_module import ScalarEmitter, _array
 from symgrad.notation import Array, Axis

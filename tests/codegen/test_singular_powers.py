@@ -10,9 +10,9 @@ from sympy import Expr, Integer, KroneckerDelta, Mul, Pow, Rational, Sum, exp, l
 
 import symgrad
 from symgrad.array import softmax
-from symgrad.codegen.plan.kernels import log1p, logaddexp, nonzero, sigmoid
 from symgrad.codegen.plan.schedule import Assignment, written_out
 from symgrad.codegen.plan.singular_powers import poles_cancelled, slopes_kept_finite
+from symgrad.codegen.plan.stable_functions import log1p, logaddexp, nonzero, sigmoid
 from symgrad.equations import in_domain, node, one_hot
 from symgrad.notation import Array, Axis, array_names
 from symgrad.program import Program

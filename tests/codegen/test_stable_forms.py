@@ -13,9 +13,9 @@ from sympy import Expr, S
 
 import symgrad
 from symgrad.array import logsumexp, softmax
-from symgrad.codegen.plan.kernels import meant
 from symgrad.codegen.plan.shifts import Shift
 from symgrad.codegen.plan.stable_forms import Evaluated, evaluated
+from symgrad.codegen.plan.stable_functions import meant
 from symgrad.notation import axis_name, indices_of, name_of, stand_in
 
 

@@ -7,8 +7,8 @@ from sympy import Expr, Sum, exp, log, sin, sqrt, tanh
 
 from symgrad.canonical import canonical
 from symgrad.codegen.array_plan import repeats_named
-from symgrad.codegen.plan.kernels import weighted
 from symgrad.codegen.plan.schedule import Assignment, written_out
+from symgrad.codegen.plan.stable_functions import weighted
 from symgrad.functions import relu
 from symgrad.notation import Array, Axis, entries
 

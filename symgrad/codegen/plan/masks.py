@@ -15,8 +15,8 @@ import sympy
 from sympy import Add, Expr, Indexed, Mul, Pow, S, Sum, exp
 from sympy.core.basic import Basic
 
-from symgrad.codegen.plan.kernels import distributed, expm1, log1p, rebuilt, weighted
 from symgrad.codegen.plan.schedule import Assignment, array_of, names_outside, written_out
+from symgrad.codegen.plan.stable_functions import distributed, expm1, log1p, rebuilt, weighted
 from symgrad.functions import absolute, clip, equal, maximum, minimum, relu, step, where
 from symgrad.notation import array_names, free_indices, name_of
 from symgrad.piecewise import is_indicator, may_be_infinite

@@ -17,9 +17,9 @@ from sympy.tensor.indexed import Idx
 from sympy.utilities.iterables import sift
 
 from symgrad.canonical import canonical
-from symgrad.codegen.plan.kernels import distributed, weighted
 from symgrad.codegen.plan.schedule import Assignment, array_of, written_out
 from symgrad.codegen.plan.shifts import Shift, shift_along
+from symgrad.codegen.plan.stable_functions import distributed, weighted
 from symgrad.engine.summation import ordered_sums
 from symgrad.notation import array_names, bound_indices, entries, free_indices, name_of, renamed, replaced, sum_over
 

@@ -15,8 +15,8 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.identifiers import free
-from symgrad.codegen.plan.kernels import distributed
 from symgrad.codegen.plan.schedule import Assignment, written_out
+from symgrad.codegen.plan.stable_functions import distributed
 from symgrad.engine.summation import ordered_sums
 from symgrad.equations import Assumption
 from symgrad.functions import selection

@@ -18,8 +18,8 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical
 from symgrad.codegen.identifiers import fresh
-from symgrad.codegen.plan.kernels import exponents_of, rebuilt
 from symgrad.codegen.plan.schedule import Assignment, array_of, live, names_outside, written_out
+from symgrad.codegen.plan.stable_functions import exponents_of, rebuilt
 from symgrad.notation import (
     array_names,
     axis_name,

@@ -14,8 +14,8 @@ from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Sum, exp, log, p
 from sympy.core.basic import Basic
 
 from symgrad.codegen.identifiers import free
-from symgrad.codegen.plan.kernels import distributed, log1p, logaddexp, nonzero, rebuilt, sigmoid
 from symgrad.codegen.plan.schedule import Assignment, array_of, written_out
+from symgrad.codegen.plan.stable_functions import distributed, log1p, logaddexp, nonzero, rebuilt, sigmoid
 from symgrad.facts import inputs_at_most_one
 from symgrad.notation import array_names, entry_of, free_indices, parts_of
 from symgrad.piecewise import leaves_out

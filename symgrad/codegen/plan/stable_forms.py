@@ -14,12 +14,12 @@ from sympy import Expr, S, Sum, exp, log
 from sympy.core.basic import Basic
 
 from symgrad.codegen.identifiers import RESERVED, fresh
-from symgrad.codegen.plan.kernels import is_positive, logs_opened, small_kept, without_overflow, zeros_kept
 from symgrad.codegen.plan.masks import branches_guarded, masks_taken_in, weighted_guarded
 from symgrad.codegen.plan.relative_exponentials import Relative
 from symgrad.codegen.plan.schedule import Assignment, Schedule, array_of, live, schedule
 from symgrad.codegen.plan.shifts import Shift, dividing_or_in_logarithms, in_divisors_and_logarithms, inlined, shifts_of
 from symgrad.codegen.plan.singular_powers import poles_cancelled, slopes_kept_finite
+from symgrad.codegen.plan.stable_functions import is_positive, logs_opened, small_kept, without_overflow, zeros_kept
 from symgrad.facts import masks, nonnegative_inputs
 from symgrad.notation import Array, array_names, entry_of, parts_of, replaced, stand_in, unfolded
 from symgrad.steps import Record

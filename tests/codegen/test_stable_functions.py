@@ -9,8 +9,9 @@ import pytest
 from sympy import Expr, Function, Integer, KroneckerDelta, Rational, Sum, cosh, exp, log, sin, sqrt, tanh
 
 from symgrad.codegen import runtime, scalar_runtime
-from symgrad.codegen.plan import kernels
-from symgrad.codegen.plan.kernels import (
+from symgrad.codegen.plan import stable_functions
+from symgrad.codegen.plan.schedule import Assignment
+from symgrad.codegen.plan.stable_functions import (
     KERNELS,
     expm1,
     exponents_of,
@@ -27,7 +28,6 @@ from symgrad.codegen.plan.kernels import (
     without_overflow,
     zeros_kept,
 )
-from symgrad.codegen.plan.schedule import Assignment
 from symgrad.functions import equal, step, where
 from symgrad.notation import Array, Axis, freshen, sum_over
 
@@ -66,7 +66,7 @@ def test_templates_compute_what_a_kernel_means(function: type[Function]) -> None
     assert eval(kernel.numpy.format(*(f"np.array([{arg}])" for arg in args)), scope) == pytest.approx([expected])
     if function is not weighted:  # of numbers, it is written as a choice
         assert eval(kernel.python.format(*args), {**scope, **vars(scalar_runtime)}) == pytest.approx(expected)
-    assert vars(kernels)[function.__name__] is function
+    assert vars(stable_functions)[function.__name__] is function
 
 
 def test_parts_are_changed_but_entries_and_indices() -> None:
