@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from sympy import Expr, Function, Integer, KroneckerDelta, Rational, Sum, cosh, exp, log, sin, sqrt, tanh
 
+import symgrad
 from symgrad.codegen import runtime, scalar_runtime
 from symgrad.codegen.plan import stable_functions
 from symgrad.codegen.plan.schedule import Assignment
@@ -321,3 +323,16 @@ OPENED: dict[str, tuple[Expr, Expr]] = {
 def test_logarithms_of_products_are_sums(name: str) -> None:
     given, expected = OPENED[name]
     assert freshen(logs_opened(given, KNOWN)) == freshen(expected)
+
+
+def test_a_scaled_exponential_minus_its_scale_is_accurate_at_0() -> None:
+    """Also inside of a comparison: where the difference is rounded to 0, a kink would seem to be there."""
+
+    @symgrad.loss(shapes="x: N, t: scalar positive", wrt="x")
+    def celu(x: Any, t: Any) -> Any:
+        return np.sum(np.maximum(x, 0) + np.minimum(t * (np.exp(x / t) - 1), 0))
+
+    x = np.array([1e-17, -1e-17, 1, -1])
+    _, gradients = symgrad.derive(celu).to_numpy(check=False)(x, 2.0)
+    np.testing.assert_allclose(gradients.x, [1, 1, 1, np.exp(-0.5)])
+    assert symgrad.derive(celu).to_numpy(check=False)(x[1:2], 2.0)[0] == pytest.approx(-1e-17)

@@ -63,7 +63,7 @@ WRITTEN = [
         "l2_penalty",
     ),
 ]
-UNSEEN = ["poly1", "supcon", "cox", "barlow", "vae", "tversky"]
+UNSEEN = ["poly1", "supcon", "cox", "barlow", "vae_code", "tversky"]
 
 
 def record(name: str) -> Record:

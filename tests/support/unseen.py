@@ -40,7 +40,7 @@ def poly1(X: Any, W: Any, b: Any, y: Any, eps: Any = 1) -> Any:
 
 
 @symgrad.loss(shapes="A: N D, P: N D, Q: N D, W: D K, alpha: scalar positive", wrt="W")
-def triplet(A: Any, P: Any, Q: Any, W: Any, alpha: Any = 0.2) -> Any:
+def embedded_triplet(A: Any, P: Any, Q: Any, W: Any, alpha: Any = 0.2) -> Any:
     """Triplet loss with a margin, of a linear embedding (anchor, positive, negative)."""
     dp = np.sum((A @ W - P @ W) ** 2, axis=1)
     dn = np.sum((A @ W - Q @ W) ** 2, axis=1)
@@ -88,7 +88,7 @@ def cosface(X: Any, W: Any, Y: Any, s: Any = 64, m: Any = 0.35) -> Any:
 
 
 @symgrad.loss(shapes="X: N D, mu: N K, logvar: N K, E: N K, W: K D, b: D", wrt="mu logvar W b")
-def vae(X: Any, mu: Any, logvar: Any, E: Any, W: Any, b: Any) -> Any:
+def vae_code(X: Any, mu: Any, logvar: Any, E: Any, W: Any, b: Any) -> Any:
     """Negative evidence bound, Gaussian with unit variance about a linear decoder; E is the noise."""
     sigma = np.exp(logvar / 2)
     Z = mu + sigma * E

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Set
 from functools import reduce
-from itertools import product
 from typing import NamedTuple
 
 from sympy import Abs, Add, Expr, Function, Indexed, Mul, Pow, S, Sum, cosh, exp, log, tanh
@@ -222,14 +221,16 @@ def _sigmoid_products(expr: Mul) -> Expr:
 
 
 def small_kept(expr: Basic) -> Expr:
-    """Write log(1 + u) as log1p(u) and exp(u) - 1 as expm1(u), which are accurate for small u."""
+    """Write log(1 + u) as log1p(u) and c exp(u) - c as c expm1(u), which are accurate for small u."""
     result = rebuilt(expr, small_kept)
     if isinstance(result, log) and isinstance(result.args[0], Add) and S.One in result.args[0].args:
         return log1p(result.args[0] - 1)
     if isinstance(result, Add):
-        for one, term in product({S.One, S.NegativeOne} & set(result.args), result.args):
-            if isinstance(kernel := -one * term, exp):
-                return Add(-one * expm1(kernel.args[0]), *(arg for arg in result.args if arg not in (one, term)))
+        for term in result.args:
+            for kernel in Mul.make_args(term):
+                if isinstance(kernel, exp) and -term / kernel in result.args:
+                    rest = (arg for arg in result.args if arg not in (term, -term / kernel))
+                    return Add(term / kernel * expm1(kernel.args[0]), *rest)
     return result
 
 
