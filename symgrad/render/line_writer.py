@@ -191,7 +191,8 @@ class LineWriter:
             if definition is not None and isinstance(definition.rhs, selection):
                 row, index = definition.at(indices_of(share)).args
                 if canonical(Sum(row * share, index)) == canonical(expr):
-                    return row, index
+                    written = expr.function / share  # in the letters of the line
+                    return (written if canonical(written) == canonical(row) else row), index
         return None
 
     def _shapes(self, right: Node) -> tuple[Text, ...]:

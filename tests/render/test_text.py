@@ -522,3 +522,8 @@ def test_signs_are_explained_where_there_are_any() -> None:
 
 def test_an_input_that_is_declared_positive_is_said_to_be() -> None:
     assert "ε   scalar   ε      input, positive\n" in to_text(layout(derived("layer_norm").record))
+
+
+def test_a_maximum_of_sums_is_written_in_the_letters_of_its_line() -> None:
+    bag = parse("sum(max(W[idx], axis=1))", "W: V D, idx: N T labels of V")
+    assert "max_t Σ_v w_vd idx_ntv" in derive(bag, wrt="W").to_text()
