@@ -88,7 +88,9 @@ def _check(node: Node, part: Any) -> None:
     if part is None or isinstance(part, (LabelIndex, Positions)):
         return
     if isinstance(part, slice):
-        if (part.start, part.stop, part.step) in ((None, None, None), (0, None, None), (None, None, 1)):
+        bounds = part.start, part.stop, part.step
+        is_plain = all(bound is None or type(bound) is int for bound in bounds)  # == of symbolic sizes is an operation
+        if is_plain and bounds in ((None, None, None), (0, None, None), (None, None, 1)):
             return
         raise UnsupportedError(
             f"a slice of {shown(node)}: sizes are symbolic, so only whole axes (:) can be taken; declare the part as "

@@ -95,6 +95,7 @@ def _range(X: Arrays, W: Arrays, V: Arrays, y: Arrays, a: Arrays) -> Arrays:
             "np.array([X, X])",
         ),
         (lambda X, W, V, y, a: X[1:].sum(), ["a slice of X (N, D)", "only whole axes"], "X[1:]"),
+        (lambda X, W, V, y, a: X[: a * 2].sum(), ["a slice of X (N, D)", "only whole axes"], "X[: a * 2]"),
         (lambda X, W, V, y, a: X[0].sum(), ["entry 0 of X (N, D)", "an input of its own"], "X[0]"),
         (lambda X, W, V, y, a: np.cumprod(X).sum(), ["cumprod has no rule"], "np.cumprod(X)"),
         (lambda X, W, V, y, a: np.nansum(X), ["nansum has no rule; use sum instead"], "np.nansum(X)"),
