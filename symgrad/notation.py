@@ -285,8 +285,7 @@ def _rebuilt(function: Callable[..., Basic], args: tuple[Basic, ...]) -> Basic:
 def _from_outside(
     body: Basic, bound: Collection[Idx], known: Mapping[Idx, Idx], parts: Mapping[Basic, Basic]
 ) -> set[Idx]:
-    """The indices that ``body`` gets from outside of its sum when ``known`` and ``parts`` are substituted; the sum
-    would capture one that is in ``bound``."""
+    """The indices that a substitution brings into ``body`` from outside of its sum, which may bind one of them."""
     brought = [free_indices(new) - free_indices(old) for old, new in parts.items() if body.has(old)]
     return {known.get(i, i) for i in free_indices(body).difference(bound)}.union(*brought)
 
