@@ -56,12 +56,13 @@ class Comparison:
         self._truths: dict[tuple[object, ...], TrueValues | None] = {}
 
     def compare(
-        self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...], roots: bool = False, is_witness: bool = False
+        self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...], reals: bool = False, is_witness: bool = False
     ) -> System:
         """The number system in which the line holds at a shape.  Raises ``Refuted``, ``Undefined``, ``OutsideField``.
 
-        With ``roots``, the sides must be equal in real arithmetic too: a prime field may choose another root.  With
-        ``is_witness``, a normal form must still prove the line, so no bound on its coefficients is needed.
+        With ``reals``, the sides must be equal in real arithmetic too: a prime field may choose another root, and the
+        value of a comparison is one random bit there.  With ``is_witness``, a normal form must still prove the line, so
+        no bound on its coefficients is needed.
         """
         equal_in_field = False
         with suppress(OutsideField, OutsideDomain):
@@ -69,7 +70,7 @@ class Comparison:
             if entry is not None and is_represented(claim):
                 raise Refuted(shape, _failing(claim, shape, entry))
             equal_in_field = entry is None and (is_witness or is_modest(claim.meaning, claim.after))
-        if equal_in_field and not roots:
+        if equal_in_field and not reals:
             return Field
         # The field does not know every relation between logarithms, so real arithmetic decides.
         try:

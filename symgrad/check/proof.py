@@ -28,6 +28,7 @@ from symgrad.check.obligations import Claim, Line, claims, is_definition
 from symgrad.check.wellformed import problems
 from symgrad.equations import Assumption
 from symgrad.errors import UnsupportedError
+from symgrad.functions import equal, step
 from symgrad.notation import name_of
 from symgrad.steps import Record, Value
 
@@ -165,7 +166,7 @@ class Prover:
         # If all sizes are 1, every sum has one term, and many false lines hold: that shape alone proves nothing.
         if not all({size for _, size in shape} == {1} for shape in exact):
             return Mark(number, Level.EXACT_AT_SHAPES, "exact arithmetic, entry by entry", exact)
-        if systems == {Field} and self._holds_elsewhere(claim, assumed):
+        if systems == {Field} and not self._has_choices(claim) and self._holds_elsewhere(claim, assumed):
             return Mark(number, Level.RANDOMISED_AT_SHAPES, Field.words, shapes)
         self._comparison.refute_far_away(claim, assumed)
         if not all(is_analytic(side, self._record.program) for side in self._sides(claim)):
@@ -182,7 +183,8 @@ class Prover:
         shapes: list[Sizes] = []
         for shape in self._shapes:
             try:
-                systems.add(self._comparison.compare(claim, shape, assumed, roots=self._chooses_roots(claim)))
+                is_chosen = self._chooses_roots(claim) or self._has_choices(claim)
+                systems.add(self._comparison.compare(claim, shape, assumed, reals=is_chosen))
                 shapes.append(shape)
             except (OutsideField, Undefined):  # no values, as for the standard deviation of a single row
                 if not shapes:
@@ -195,6 +197,10 @@ class Prover:
 
     def _chooses_roots(self, claim: Claim) -> bool:
         return any(map(has_root, self._sides(claim)))
+
+    def _has_choices(self, claim: Claim) -> bool:
+        """Whether a line depends on comparisons, whose values in the field are one random bit each."""
+        return any(side.has(step, equal) for side in self._sides(claim))
 
     def _holds_elsewhere(self, claim: Claim, assumed: tuple[Assumption, ...]) -> bool:
         """Whether the line holds in the field at a point drawn for it; if it has roots, at ``POINTS`` points."""

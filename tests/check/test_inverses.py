@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.linalg
-from sympy import Indexed, KroneckerDelta, Sum
+from sympy import Indexed, KroneckerDelta, Sum, log, sqrt
 
 import symgrad
 from symgrad.check.marks import Level
@@ -20,8 +20,9 @@ from symgrad.check.numeric.instantiation import Instance
 from symgrad.check.proof import prove
 from symgrad.check.semantics import partial
 from symgrad.engine.derive import derive_record
-from symgrad.matrix_functions import OF_MATRICES
-from symgrad.steps import Differentiated, MatrixTotal, MatrixValue, Record
+from symgrad.functions import absolute
+from symgrad.matrix_functions import OF_MATRICES, det, logdet
+from symgrad.steps import Differentiated, MatrixTotal, MatrixValue, Record, Step, Value
 
 
 def record_of(function: Callable[..., Any], shapes: str, wrt: str) -> Record:
@@ -43,6 +44,16 @@ def test_the_derivative_of_an_inverse_solves_the_differentiated_equation() -> No
         assert normaliser.equal(Sum(X[i, m] * slope, m), -KroneckerDelta(i, k) * B[n, j])
         assert normaliser.equal(Sum(B[i, m] * X[m, j], m), KroneckerDelta(i, j))
         assert not normaliser.equal(Sum(X[m, i] * B[m, j], m), KroneckerDelta(i, j))
+
+
+@pytest.mark.parametrize("record", [DETERMINANT, LOGARITHM], ids=["det", "logdet"])
+def test_a_determinant_and_its_logarithm_may_be_negative(record: Record) -> None:
+    (call,) = record.program.definitions["L"].rhs.atoms(det, logdet)
+    normaliser = Normaliser(record.program, frozenset())
+    for left, right in [(sqrt(call**2), call), (absolute(call), call), (log(call**2), 2 * log(call))]:
+        assert not normaliser.equal(left, right)
+        line = Step(len(record.steps) + 1, Value(left), None, right, "claim", "a claim")
+        assert not prove(replace(record, steps=(*record.steps, line))).marks[-1].ok
 
 
 @pytest.mark.parametrize("record", [QUADRATIC, DETERMINANT, LOGARITHM], ids=["inverse", "det", "logdet"])

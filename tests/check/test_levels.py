@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 import classifier as cl
 import pytest
@@ -22,7 +23,7 @@ from symgrad.check.obligations import Claim, claims
 from symgrad.check.wellformed import problems
 from symgrad.engine.derive import derive_record
 from symgrad.equations import node, one_hot, rows_sum_to_one
-from symgrad.functions import relu
+from symgrad.functions import relu, step
 from symgrad.notation import Array, renamed
 from symgrad.program import Program
 from symgrad.steps import MatrixTotal, Record, Step, Value
@@ -422,3 +423,14 @@ def test_a_line_may_be_undefined_at_some_values_alone() -> None:
 def test_a_closed_form_whose_square_has_another_sign_is_that_of_its_line() -> None:
     derivation = symgrad.derive(parse("sum(1 / (1 - softmax(X, axis=1)))", "X: N C", ""))
     assert derivation.prove().ok, derivation.prove().problems
+
+
+def test_the_random_bit_of_a_comparison_proves_nothing() -> None:
+    """In the field each comparison is 0 with probability 1/2, so a product of four is mostly 0 at every shape tried."""
+    x, *signs = Array("x", (N,)), *(Array(name) for name in "abcd")
+    loss = Sum(x[n], n) * prod(sign[()] for sign in signs)
+    program = Program("bits", (N,), (x, *signs), (node(L.base, loss),), "L")
+    where_all = x[n] * prod(step(sign[()], Integer(0)) for sign in signs)
+    assert not mark_of(where_all, Integer(0), program).ok
+    assert not mark_of(where_all, x[n] * step(signs[0][()], Integer(0)), program).ok
+    assert mark_of(where_all, where_all + 0 * x[n], program).level == Level.EVERY_SHAPE

@@ -133,13 +133,13 @@ class Prime(Atom):
 
 
 class Constant(Atom):
-    """A positive number without a finite decimal expansion, such as pi."""
+    """A number by its name: a positive one without a finite decimal expansion, such as pi, or any other."""
 
     __slots__ = ("name",)
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, is_positive: bool = True) -> None:
         self.name = name
-        super().__init__(f"const({name})", is_positive=True)
+        super().__init__(f"const({name})", is_positive=is_positive)
 
 
 class Delta(Atom):

@@ -152,7 +152,7 @@ class Normaliser:
                 Entry(INVERSE + expr.matrix, tuple(map(index_text, expr.args[2:])), is_symmetric=is_symmetric)
             )
         if isinstance(expr, OF_MATRICES):
-            return single(Constant(f"{type(expr).__name__} {expr.matrix}"))
+            return single(Constant(f"{type(expr).__name__} {expr.matrix}", is_positive=False))
         if isinstance(expr, sp.Function) and not isinstance(expr, (Piecewise, Derivative)):
             return call(type(expr).__name__, tuple(map(self, expr.args)))
         raise NoNormalForm(f"{type(expr).__name__} has no normal form: {expr}")
