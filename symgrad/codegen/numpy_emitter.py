@@ -83,6 +83,8 @@ class NumpyEmitter:
             return self._text(node)
         if isinstance(node, ir.Contract) and product_form(node) == "matrix":
             return self._matrix_product(replace(node, letters=order))
+        if isinstance(node, ir.Solve):
+            return self._solved(replace(node, letters=order))
         whole = self._text(node)
         if len(order) == 2:
             strength = py.Strength.NAME if isinstance(node, ir.Load) else py.Strength.CALL
