@@ -323,6 +323,11 @@ def is_flat(expr: Basic) -> bool:
     return isinstance(expr, _Piecewise) and not any(varying(expr))
 
 
+def is_piecewise(expr: Basic) -> bool:
+    """Whether an expression contains a piecewise function."""
+    return bool(expr.has(_Piecewise))
+
+
 def varying(expr: Function) -> list[Basic]:
     """The arguments with respect to which a function may have a nonzero derivative; all of an unknown function."""
     if not isinstance(expr, _Piecewise):

@@ -28,7 +28,7 @@ from symgrad.check.obligations import Claim, Line, claims, is_definition
 from symgrad.check.wellformed import problems
 from symgrad.equations import Assumption
 from symgrad.errors import UnsupportedError
-from symgrad.functions import equal, step
+from symgrad.functions import is_piecewise
 from symgrad.notation import name_of
 from symgrad.steps import Record, Value
 
@@ -199,8 +199,9 @@ class Prover:
         return any(map(has_root, self._sides(claim)))
 
     def _has_choices(self, claim: Claim) -> bool:
-        """Whether a line depends on comparisons, whose values in the field are one random bit each."""
-        return any(side.has(step, equal) for side in self._sides(claim))
+        """Whether a line depends on comparisons, whose values in the field are one random bit each: in the line, in the
+        derivatives of the program's functions, or as in 1/x, which is 0 where x is 0."""
+        return any(map(is_piecewise, self._sides(claim)))
 
     def _holds_elsewhere(self, claim: Claim, assumed: tuple[Assumption, ...]) -> bool:
         """Whether the line holds in the field at a point drawn for it; if it has roots, at ``POINTS`` points."""

@@ -23,7 +23,7 @@ from symgrad.check.obligations import Claim, claims
 from symgrad.check.wellformed import problems
 from symgrad.engine.derive import derive_record
 from symgrad.equations import node, one_hot, rows_sum_to_one
-from symgrad.functions import relu, step
+from symgrad.functions import reciprocal, relu, step
 from symgrad.notation import Array, renamed
 from symgrad.program import Program
 from symgrad.steps import MatrixTotal, Record, Step, Value
@@ -433,4 +433,5 @@ def test_the_random_bit_of_a_comparison_proves_nothing() -> None:
     where_all = x[n] * prod(step(sign[()], Integer(0)) for sign in signs)
     assert not mark_of(where_all, Integer(0), program).ok
     assert not mark_of(where_all, x[n] * step(signs[0][()], Integer(0)), program).ok
+    assert not mark_of(x[n] * prod(reciprocal(sign[()]) for sign in signs), Integer(0), program).ok
     assert mark_of(where_all, where_all + 0 * x[n], program).level == Level.EVERY_SHAPE
