@@ -178,6 +178,7 @@ def triangle(axes: tuple[Dimension, ...], k: int, upper: bool, operation: str = 
 
     It is a comparison, or an array of the numbers 0 and 1 of the name ``operation``.
     """
+    # A dimension of size one has no places; the axes of a triangle are real.
     row, column = expanded(places_of(axes[0]), (1,)), expanded(places_of(axes[1]), (0,))  # type: ignore[arg-type]
     (low, high), k = ((row, column), k) if upper else ((column, row), -k)
     distance = elementwise("+", operator.add, low, constant(k)) if k not in (0, 1) else low

@@ -42,6 +42,7 @@ def apply(function: Callable[..., Any], args: tuple[Any, ...], keywords: Mapping
     with located():
         look(current())
         result = call(function, tuple(map(plain, args)), {k: plain(v) for k, v in keywords.items()})
+        # Both wrap what they are given; only the methods of ``Flattened`` know that theirs is a ``Flat``.
         return Flattened(result) if isinstance(result, Flat) else Symbolic(result)  # type: ignore[arg-type]
 
 
@@ -268,6 +269,7 @@ class Flattened(Symbolic):
     @property
     def shape(self) -> tuple[Any, ...]:
         """The number of entries."""
+        # The node of a flattened array is a ``Flat``.
         return (Symbolic(self.node.node).size,)  # type: ignore[attr-defined]
 
     def length(self) -> Any:
